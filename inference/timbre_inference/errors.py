@@ -3,13 +3,14 @@
     TimbreError                       status  type                   code
     ├── RequestError                          the client can put it right
     │   ├── MalformedRequestError     400     invalid_request_error  malformed_request
-    │   ├── AuthenticationError       401     authentication_error   invalid_api_key
+    │   ├── AuthenticationError       401     invalid_request_error  invalid_api_key
     │   ├── NotFoundError             404     invalid_request_error  not_found
     │   │   ├── UnknownModelError     404     invalid_request_error  model_not_found
     │   │   ├── UnknownVoiceError     404     invalid_request_error  voice_not_found
     │   │   └── UnknownConsentError   404     invalid_request_error  voice_consent_not_found
     │   ├── MethodNotAllowedError     405     invalid_request_error  method_not_allowed
     │   ├── UploadTimeoutError        408     invalid_request_error  upload_timeout
+    │   ├── ConflictError             409     invalid_request_error  conflict
     │   ├── BodyTooLargeError         413     invalid_request_error  request_too_large
     │   ├── UnsupportedMediaTypeError 415     invalid_request_error  unsupported_media_type
     │   └── UnusableValueError        422     invalid_request_error  invalid_value
@@ -30,14 +31,13 @@ Nothing here knows about HTTP libraries: `error_handlers` turns these into respo
 from __future__ import annotations
 
 import math
-from typing import ClassVar
 
 
 class TimbreError(Exception):
     """A failure that a client is told about; `str(error)` is the sentence it reads."""
 
-    status: ClassVar[int] = 500
-    type: ClassVar[str] = "server_error"
+    status: int = 500
+    type: str = "server_error"
     code: str = "internal_error"
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
@@ -54,9 +54,7 @@ class TimbreError(Exception):
 
     def payload(self) -> dict[str, dict[str, str | None]]:
         """The body, as OpenAI's clients read it."""
-        return {
-            "error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
-        }
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
 class RequestError(TimbreError):
@@ -77,7 +75,6 @@ class AuthenticationError(RequestError):
     """No API key, or one that is not on the list."""
 
     status = 401
-    type = "authentication_error"
     code = "invalid_api_key"
 
     @property
@@ -130,6 +127,18 @@ class UploadTimeoutError(RequestError):
 
     status = 408
     code = "upload_timeout"
+
+
+class ConflictError(RequestError):
+    """The object is in use, so the change is refused."""
+
+    status = 409
+    code = "conflict"
+
+    @property
+    def headers(self) -> dict[str, str]:
+        # OpenAI's clients repeat a 409 unless they are told not to.
+        return {"X-Should-Retry": "false"}
 
 
 class BodyTooLargeError(RequestError):
