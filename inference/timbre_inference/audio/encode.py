@@ -134,7 +134,7 @@ class ContainerEncoder:
         # flush_packets: each sentence leaves as soon as it is encoded, not when FFmpeg's buffer is full.
         options = {"flush_packets": "1", **dict(facts.options)}
         self._container = av.open(self._sink, "w", format=facts.container, options=options)
-        self._stream = cast(AudioStream, self._container.add_stream(facts.codec, rate=sample_rate, layout="mono"))
+        self._stream = cast("AudioStream", self._container.add_stream(facts.codec, rate=sample_rate, layout="mono"))
         if facts.bit_rate is not None:
             self._stream.bit_rate = facts.bit_rate
         self._to_codec = av.AudioResampler(format=self._stream.format, layout="mono", rate=sample_rate)
