@@ -19,9 +19,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
-        self.requests = Counter(
-            "timbre_requests_total", "Requests answered", ["route", "outcome"], registry=registry
-        )
+        self.requests = Counter("timbre_requests_total", "Requests answered", ["route", "outcome"], registry=registry)
         self.queue_depth = Gauge("timbre_queue_depth", "Sentences that wait", registry=registry)
         self.oldest_request_age = Gauge(
             "timbre_oldest_request_age_seconds", "How long the oldest sentence has waited", registry=registry
@@ -29,9 +27,7 @@ class Metrics:
         self.pending_audio = Gauge(
             "timbre_pending_audio_seconds", "Speech that waits to be made, estimated", registry=registry
         )
-        self.inflight_requests = Gauge(
-            "timbre_inflight_requests", "Requests being answered", registry=registry
-        )
+        self.inflight_requests = Gauge("timbre_inflight_requests", "Requests being answered", registry=registry)
         self.queue_seconds = Histogram(
             "timbre_queue_seconds", "From the queue to the device", buckets=SHORT_SECONDS, registry=registry
         )
@@ -48,9 +44,7 @@ class Metrics:
         self.device_busy_seconds = Counter(
             "timbre_device_busy_seconds_total", "Time that the device's thread worked", registry=registry
         )
-        self.batch_size = Histogram(
-            "timbre_batch_size", "Rows of a batch", ["stage"], buckets=ROWS, registry=registry
-        )
+        self.batch_size = Histogram("timbre_batch_size", "Rows of a batch", ["stage"], buckets=ROWS, registry=registry)
         self.batch_frames = Counter(
             "timbre_batch_frames_total", "Frames that the vocoder worked on", ["kind"], registry=registry
         )

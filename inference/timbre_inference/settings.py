@@ -23,6 +23,8 @@ NOT_OURS = ("TIMBRE_BUILTIN_DIR", "TIMBRE_OPERATOR_")
 
 FRAMES_BY_DEVICE = {"cuda": 16_000, "cpu": 4_000}
 
+CREDENTIALS = re.compile(r"(?<=://)[^/@]*@")
+
 SERVICE_LINK_NAME = re.compile(
     r"^TIMBRE_(.+_)?(SERVICE_HOST|SERVICE_PORT(_.+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$"
 )
@@ -81,9 +83,9 @@ class Settings(BaseSettings):
         cls,
         settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings names its arguments
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Arguments, then the environment; never a .env file that happens to lie around."""
         return init_settings, _EnvironmentWithoutServiceLinks(settings_cls)
@@ -100,7 +102,10 @@ class Settings(BaseSettings):
 
     def masked(self) -> dict[str, Any]:
         """For the log: user and password are taken out of URLs."""
-        return {name: _without_credentials(value) for name, value in self.model_dump().items()}
+        return {
+            name: CREDENTIALS.sub("***@", value) if isinstance(value, str) else value
+            for name, value in self.model_dump().items()
+        }
 
 
 class _EnvironmentWithoutServiceLinks(EnvSettingsSource):
@@ -108,11 +113,7 @@ class _EnvironmentWithoutServiceLinks(EnvSettingsSource):
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         variables = super()._load_env_vars()
-        return {
-            name: value
-            for name, value in variables.items()
-            if not SERVICE_LINK_VALUE.match(value or "")
-        }
+        return {name: value for name, value in variables.items() if not SERVICE_LINK_VALUE.match(value or "")}
 
 
 def load_settings() -> Settings:
@@ -159,9 +160,3 @@ def _sentence(error: ValidationError) -> str:
         else:
             problems.append(f"{problem['msg']}.")
     return " ".join(problems)
-
-
-def _without_credentials(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    return re.sub(r"(?<=://)[^/@]*@", "***@", value)
