@@ -12,7 +12,6 @@ import threading
 import time
 import uuid
 from collections.abc import Iterable
-from contextvars import ContextVar
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from timbre_inference.auth import ApiKeys, authorization_of
 from timbre_inference.error_handlers import CLIENT_CLOSED_REQUEST, error_response
 from timbre_inference.errors import BodyTooLargeError, InternalError, TimbreError, UploadTimeoutError
+from timbre_inference.logs import request_id
 from timbre_inference.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -27,9 +27,6 @@ logger = logging.getLogger(__name__)
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 LINGER_SECONDS = 1.0
 """How long a refused upload is read and thrown away, so that its sender gets to see the refusal."""
-
-request_id: ContextVar[str] = ContextVar("request_id", default="")
-"""The id of the request that is being answered, for the log."""
 
 _OUTCOMES = {
     401: "unauthorized",
