@@ -23,6 +23,8 @@ class EcapaConfig:
     channels: int = 256
     attention_channels: int = 64
     embedding_size: int = 192
+    encoder_id: str = "ecapa"
+    """Embeddings of different encoders must not be mixed: this name tells them apart."""
 
 
 class SpeakerEncoder(nn.Module):
