@@ -1,8 +1,8 @@
 """The HTTP half put together: services that the routes share, and their place in an application.
 
-    api = open_api(context)      # may raise SettingsError: the store or the keys cannot be used
-    install(app, api)            # error handlers, middleware, routes
-    api.close()                  # when the application has stopped
+api = open_api(context)      # may raise SettingsError: the store or the keys cannot be used
+install(app, api)            # error handlers, middleware, routes
+api.close()                  # when the application has stopped
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from fastapi import FastAPI
 
 from timbre_inference.auth import ApiKeys
@@ -22,6 +21,7 @@ from timbre_inference.middleware import ApiKeyMiddleware, BodyLimitMiddleware, R
 from timbre_inference.reading import UploadReader
 from timbre_inference.settings import SettingsError
 from timbre_inference.speakers import CACHED_EMBEDDINGS, EmbeddingCache, Speakers
+from timbre_inference.speaking import SpeechMaker
 from timbre_inference.voices import VoiceStore, VoiceStoreError, store_root
 from timbre_inference.workers import Workers
 
@@ -37,6 +37,7 @@ class Api:
     workers: Workers
     store: VoiceStore
     speakers: Speakers
+    maker: SpeechMaker
     uploads: UploadReader
     keys: ApiKeys | None
     started_at: int
@@ -56,6 +57,7 @@ def open_api(context: ServerContext) -> Api:
         workers=workers,
         store=store,
         speakers=_speakers(context, store, workers),
+        maker=SpeechMaker(context.batcher, context.tokenizer, workers, context.bundle.manifest.sample_rate),
         uploads=UploadReader(),
         keys=_load_keys(context.settings.api_keys_file),
         started_at=int(time.time()),
@@ -106,9 +108,14 @@ def _load_keys(path: str) -> ApiKeys | None:
 
 
 def _speakers(context: ServerContext, store: VoiceStore, workers: Workers) -> Speakers:
-    builtin = {name: np.asarray(embedding, np.float32) for name, embedding in context.bundle.voices.items()}
-    cache = EmbeddingCache(CACHED_EMBEDDINGS, context.metrics)
-    encoder_id = context.bundle.manifest.encoder_id
+    manifest = context.bundle.manifest
     return Speakers(
-        builtin, store, workers, context.batcher.embed, cache, encoder_id, context.reference_sample_rate
+        context.bundle.voices,
+        manifest.default_voice,
+        store,
+        workers,
+        context.batcher.embed,
+        EmbeddingCache(CACHED_EMBEDDINGS, context.metrics),
+        manifest.encoder_id,
+        context.reference_sample_rate,
     )

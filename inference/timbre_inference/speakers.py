@@ -60,6 +60,7 @@ class Speakers:
     def __init__(
         self,
         builtin: Mapping[str, Embedding],
+        default_voice: str,
         store: VoiceStore,
         workers: Workers,
         embed: Embed,
@@ -68,6 +69,7 @@ class Speakers:
         reference_sample_rate: int,
     ) -> None:
         self.builtin = builtin
+        self._default_voice = default_voice
         self.encoder_id = encoder_id
         self.reference_sample_rate = reference_sample_rate
         self._store = store
@@ -79,8 +81,8 @@ class Speakers:
         """The embedding of a voice by id, built-in name or OpenAI's alias; UnknownVoiceError for any other."""
         if voice_id in self.builtin:
             return self.builtin[voice_id]
-        if voice_id.lower() in OPENAI_VOICES and self.builtin:
-            return next(iter(self.builtin.values()))
+        if voice_id.lower() in OPENAI_VOICES:
+            return self.builtin[self._default_voice]
         # Read at every request: another pod on the same store may have deleted it.
         voice = await self._workers.run(self._store.voice, voice_id)
         cached = self._cache.get(voice.reference_digest)
