@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServerContext:
-    """`bundle` has `manifest` (languages, sample_rate, encoder_id, digest) and `voices` (name -> embedding)."""
+    """Immutable; what changes while the server runs lives inside its parts."""
 
     settings: Settings
     bundle: Bundle

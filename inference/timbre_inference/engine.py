@@ -60,12 +60,12 @@ class _Planned:
     plan: Plan
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # slots and a subscripted Generic do not go together before Python 3.12
 class _Stage(Generic[Item, Result]):
     """One step that the whole batch takes together, or each row alone when together fails."""
 
     name: str
-    work: Callable[[list[Item]], list[Result]]
+    work: Callable[[list[Item]], Sequence[Result]]
     frames: Callable[[Item], int]
     fail: Callable[[Item, TimbreError], None]
 
@@ -152,7 +152,7 @@ class Engine:
             f"{limit:.0f} s is the most. Put full stops or commas into it."
         )
 
-    def _plan_rows(self, rows: list[Row]) -> list[Plan]:
+    def _plan_rows(self, rows: list[Row]) -> Sequence[Plan]:
         jobs = [row.job for row in rows]
         embeddings = torch.from_numpy(np.stack([job.embedding for job in jobs]))  # [rows, embedding_size]
         return self._family.plan(
@@ -176,7 +176,7 @@ class Engine:
         if not items:
             return
         trouble = self._attempt(stage, items)
-        if isinstance(trouble, list):
+        if not isinstance(trouble, _Trouble):
             yield from zip(items, trouble, strict=True)
         elif len(items) > 1:
             for part in _parts(items, 2 if trouble.exhausted else len(items)):
@@ -185,9 +185,9 @@ class Engine:
             self._metrics.failed_rows.inc()
             stage.fail(items[0], trouble.for_client())
 
-    def _attempt(self, stage: _Stage[Item, Result], items: list[Item]) -> list[Result] | _Trouble:
+    def _attempt(self, stage: _Stage[Item, Result], items: list[Item]) -> Sequence[Result] | _Trouble:
         trouble = self._try(stage, items)
-        if isinstance(trouble, list):
+        if not isinstance(trouble, _Trouble):
             return trouble
         # Out of the except block by now: its traceback held every tensor of the batch.
         if trouble.exhausted:
@@ -196,10 +196,10 @@ class Engine:
             return trouble
         # Alone in emptied memory: once more, and then it is the row's own size.
         again = self._try(stage, items)
-        self._metrics.oom.labels("true" if isinstance(again, list) else "false").inc()
+        self._metrics.oom.labels("false" if isinstance(again, _Trouble) else "true").inc()
         return again
 
-    def _try(self, stage: _Stage[Item, Result], items: list[Item]) -> list[Result] | _Trouble:
+    def _try(self, stage: _Stage[Item, Result], items: list[Item]) -> Sequence[Result] | _Trouble:
         started = time.perf_counter()
         try:
             results = stage.work(items)
