@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -29,7 +30,10 @@ from timbre_inference.errors import (
 CLIENT_CLOSED_REQUEST = 499
 """nginx's number for a client that left; only logs and metrics see it."""
 
-_OPENAI_DOCS = "See GET /v1/models and GET /v1/audio/voices for what this server has."
+FIELD_NAME = re.compile(r"[a-z0-9_]+")
+"""As schemas spell their fields; pydantic also reports `VoiceReference` and `constrained-str`."""
+
+_WHERE_TO_LOOK = "See GET /v1/models and GET /v1/audio/voices for what this server has."
 _BY_STATUS: dict[int, type[RequestError]] = {
     400: MalformedRequestError,
     404: NotFoundError,
@@ -72,9 +76,9 @@ def error_from_pydantic(error: ValidationError) -> RequestError:
 
 
 def _field(error: Mapping[str, Any]) -> str:
-    """`voice.id` of ("body", "voice", "VoiceReference", "id"): a union's member names are ours, not the client's."""
+    """`voice.id` of ("body", "voice", "VoiceReference", "id"): a union's members are our names, not the client's."""
     location = [str(part) for part in error["loc"] if part not in ("body", "query", "path")]
-    return ".".join(part for part in location if part.islower() or part.isdigit())
+    return ".".join(part for part in location if FIELD_NAME.fullmatch(part))
 
 
 def _reason(error: Mapping[str, Any]) -> str:
@@ -114,7 +118,7 @@ def _as_timbre_error(request: Request, error: Exception) -> TimbreError:
 def _error_from_http(request: Request, error: HTTPException) -> TimbreError:
     path = request.url.path
     if error.status_code == HTTPStatus.NOT_FOUND:
-        return NotFoundError(f"There is nothing at {request.method} {path}. {_OPENAI_DOCS}")
+        return NotFoundError(f"There is nothing at {request.method} {path}. {_WHERE_TO_LOOK}")
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allow = (error.headers or {}).get("Allow", "")
         return MethodNotAllowedError(f"{path} does not take {request.method}, only {allow}.", allow=allow)

@@ -12,6 +12,6 @@ def create_router(api: Api) -> APIRouter:
     """All routes."""
     router = APIRouter()
     for group in (speech, clone, voices, consents, embedding, models):
-        router.include_router(group.create_router(api), prefix="/v1")
+        router.include_router(group.create_router(api))
     router.include_router(studio.create_router())
     return router

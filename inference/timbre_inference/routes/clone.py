@@ -17,7 +17,7 @@ def create_router(api: Api) -> APIRouter:
     """The route, with what it needs."""
     router = APIRouter(tags=["speech"])
 
-    @router.post("/audio/clone", response_class=SpokenAnswer)
+    @router.post("/v1/audio/clone", response_class=SpokenAnswer)
     async def clone(request: Request) -> SpokenAnswer:
         """Speak a text in the voice of a recording."""
         async with api.uploads.read(request, RECORDING_NAMES) as upload:

@@ -31,7 +31,7 @@ def create_router(api: Api) -> APIRouter:
     """The routes, with what they need."""
     router = APIRouter(tags=["voice consents"])
 
-    @router.post("/audio/voice_consents")
+    @router.post("/v1/audio/voice_consents")
     async def create_consent(request: Request) -> VoiceConsent:
         """Keep a consent recording."""
         async with api.uploads.read(request, ("recording", "file")) as upload:
@@ -47,24 +47,24 @@ def create_router(api: Api) -> APIRouter:
         await api.workers.run(api.store.add_consent, consent, recording)
         return _wire(consent)
 
-    @router.get("/audio/voice_consents")
+    @router.get("/v1/audio/voice_consents")
     async def list_consents(query: Annotated[PageQuery, Query()]) -> VoiceConsentPage:
         """Every consent, oldest first."""
         page = page_of([_wire(consent) for consent in await api.workers.run(api.store.consents)], query)
         return VoiceConsentPage(data=page.items, first_id=page.first_id, last_id=page.last_id, has_more=page.has_more)
 
-    @router.get("/audio/voice_consents/{consent_id}")
+    @router.get("/v1/audio/voice_consents/{consent_id}")
     async def read_consent(consent_id: str) -> VoiceConsent:
         """One consent."""
         return _wire(await api.workers.run(api.store.consent, consent_id))
 
-    @router.post("/audio/voice_consents/{consent_id}")
+    @router.post("/v1/audio/voice_consents/{consent_id}")
     async def update_consent(consent_id: str, request: Request) -> VoiceConsent:
         """Change a consent's label."""
         wish = await read_json(request, ConsentUpdate, MAX_JSON_BYTES)
         return _wire(await api.workers.run(api.store.rename_consent, consent_id, wish.name))
 
-    @router.delete("/audio/voice_consents/{consent_id}")
+    @router.delete("/v1/audio/voice_consents/{consent_id}")
     async def delete_consent(consent_id: str) -> VoiceConsentDeleted:
         """Forget a consent that no voice rests on."""
         await api.workers.run(api.store.delete_consent, consent_id)

@@ -13,7 +13,7 @@ def create_router(api: Api) -> APIRouter:
     """The route, with what it needs."""
     router = APIRouter(tags=["voices"])
 
-    @router.post("/audio/embedding")
+    @router.post("/v1/audio/embedding")
     async def embed(request: Request) -> SpeakerEmbedding:
         """The speaker's embedding of a recording."""
         async with api.uploads.read(request, RECORDING_NAMES) as upload:

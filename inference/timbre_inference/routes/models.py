@@ -13,13 +13,13 @@ def create_router(api: Api) -> APIRouter:
     """The routes, with what they need."""
     router = APIRouter(tags=["models"])
 
-    @router.get("/models")
+    @router.get("/v1/models")
     async def list_models() -> ModelList:
         """What `model` may be."""
         return ModelList(data=[_served(api)])
 
     # A path: model names of other services hold slashes, and theirs deserve a 404 of the right kind too.
-    @router.get("/models/{model:path}")
+    @router.get("/v1/models/{model:path}")
     async def read_model(model: str) -> Model:
         """One model."""
         check_model(api, model)

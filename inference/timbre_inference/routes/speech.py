@@ -17,7 +17,7 @@ def create_router(api: Api) -> APIRouter:
     """The route, with what it needs."""
     router = APIRouter(tags=["speech"])
 
-    @router.post("/audio/speech", response_class=SpokenAnswer)
+    @router.post("/v1/audio/speech", response_class=SpokenAnswer)
     async def speak(request: Request) -> SpokenAnswer:
         """Speak a text in a voice."""
         wish = await read_json(request, SpeechRequest, max_json_bytes(api))

@@ -23,7 +23,7 @@ def create_router(api: Api) -> APIRouter:
     """The routes, with what they need."""
     router = APIRouter(tags=["voices"])
 
-    @router.post("/audio/voices")
+    @router.post("/v1/audio/voices")
     async def create_voice(request: Request) -> Voice:
         """Enrol a voice from a recording."""
         async with api.uploads.read(request, RECORDING_NAMES) as upload:
@@ -32,20 +32,20 @@ def create_router(api: Api) -> APIRouter:
             reference = await read_reference(api, upload)
         return _wire(await _enrol(api, wish, proof, reference))
 
-    @router.get("/audio/voices")
+    @router.get("/v1/audio/voices")
     async def list_voices(query: Annotated[PageQuery, Query()]) -> VoicePage:
         """Every voice: those of the model first, then those enrolled, oldest first."""
         stored = await api.workers.run(api.store.voices)
         page = page_of([*_builtin(api), *map(_wire, stored)], query)
         return VoicePage(data=page.items, first_id=page.first_id, last_id=page.last_id, has_more=page.has_more)
 
-    @router.get("/audio/voices/{voice_id}")
+    @router.get("/v1/audio/voices/{voice_id}")
     async def read_voice(voice_id: str) -> Voice:
         """One voice."""
         builtin = next((voice for voice in _builtin(api) if voice.id == voice_id), None)
         return builtin or _wire(await api.workers.run(api.store.voice, voice_id))
 
-    @router.delete("/audio/voices/{voice_id}")
+    @router.delete("/v1/audio/voices/{voice_id}")
     async def delete_voice(voice_id: str) -> VoiceDeleted:
         """Forget a voice, its recording included."""
         if voice_id in api.speakers.builtin:
