@@ -5,17 +5,17 @@ No node and no kubelet: pods stay Pending, which is enough for everything an ope
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,11 +96,13 @@ class ControlPlane:
         self.kubectl("apply", "-f", str(CRD_FILE))
         self.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/voicemodels.timbre.dev")
 
-    def kubectl(self, *arguments: str, input: str | None = None, check: bool = True) -> str:
+    def kubectl(self, *arguments: str, text: str | None = None, check: bool = True) -> str:
         """kubectl's output; with check=False its complaint is in there too."""
         command = [str(self.programs / "kubectl"), f"--kubeconfig={self.kubeconfig}", *arguments]
         environment = {**os.environ, "HOME": str(self.folder)}
-        done = subprocess.run(command, input=input, capture_output=True, text=True, env=environment, timeout=120)
+        done = subprocess.run(
+            command, input=text, check=False, capture_output=True, text=True, env=environment, timeout=120
+        )
         if check and done.returncode:
             raise AssertionError(f"kubectl {' '.join(arguments)}: {done.stderr}")
         return done.stdout + ("" if check else done.stderr)
@@ -112,7 +114,7 @@ class ControlPlane:
     def audit_lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.audit_log.read_text().splitlines() if line.endswith("}")]
 
-    def wait_until(self, what: str, condition: Any, timeout: float = 60.0) -> None:
+    def wait_until(self, what: str, condition: Callable[[], object], timeout: float = 60.0) -> None:
         deadline = time.monotonic() + timeout
         while not condition():
             self._fail_if_one_died()
@@ -121,7 +123,11 @@ class ControlPlane:
             time.sleep(0.05)
 
     def logs(self) -> str:
-        return "\n".join(f"== {path.name}\n{path.read_text()[-2000:]}" for path in sorted(self.folder.glob("*.log")) if path != self.audit_log)
+        return "\n".join(
+            f"== {path.name}\n{path.read_text()[-2000:]}"
+            for path in sorted(self.folder.glob("*.log"))
+            if path != self.audit_log
+        )
 
     def stop(self) -> None:
         for process, _ in reversed(self.running):
@@ -182,18 +188,22 @@ class ControlPlane:
         )
 
     def _api_server_is_ready(self) -> bool:
-        request = urllib.request.Request(f"{self.server}/readyz", headers={"Authorization": f"Bearer {TOKEN}"})
+        connection = http.client.HTTPSConnection("127.0.0.1", self.api_port, timeout=2, context=_unverified())
         try:
-            with urllib.request.urlopen(request, timeout=2, context=_unverified()) as answer:
-                return bool(answer.status == 200)
-        except (urllib.error.URLError, OSError):
+            connection.request("GET", "/readyz", headers={"Authorization": f"Bearer {TOKEN}"})
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except OSError:
             return False
+        finally:
+            connection.close()
 
     def _write_files(self) -> None:
         key, public = self.folder / "sa.key", self.folder / "sa.pub"
         openssl = ["openssl", "genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048", "-out", str(key)]
         subprocess.run(openssl, check=True, capture_output=True)
-        subprocess.run(["openssl", "pkey", "-in", str(key), "-pubout", "-out", str(public)], check=True, capture_output=True)
+        subprocess.run(
+            ["openssl", "pkey", "-in", str(key), "-pubout", "-out", str(public)], check=True, capture_output=True
+        )
         (self.folder / "tokens.csv").write_text(f'{TOKEN},admin,admin-uid,"system:masters"\n')
         (self.folder / "audit-policy.yaml").write_text(yaml.safe_dump(AUDIT_POLICY))
         self.kubeconfig.write_text(yaml.safe_dump(kubeconfig(self.server, TOKEN)))
@@ -224,9 +234,7 @@ def control_plane() -> Iterator[ControlPlane]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _unverified() -> Any:
-    import ssl
-
+def _unverified() -> ssl.SSLContext:
     # The API server signs its own certificate at start, and it listens on the loopback only.
     context = ssl.create_default_context()
     context.check_hostname = False
