@@ -7,9 +7,11 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-from tools.cluster import lifecycle, programs
+from tools.cluster import diagnose, footprint, images, lifecycle, programs, release
 from tools.cluster.config import ClusterError, Config
+from tools.cluster.kubernetes import connect, uses_current_cluster
 from tools.cluster.terminal import say, step
 
 
@@ -22,6 +24,9 @@ def show_bin(config: Config) -> None:
 
 def up(config: Config) -> None:
     """Start the cluster; a healthy one is left as it is."""
+    if uses_current_cluster():
+        say(f"using the cluster at {connect(config).kubectl('config', 'current-context').strip()}")
+        return
     with _lock(config, "build"):
         programs.ensure(config.layout)
     with _lock(config, "cluster"), step("cluster up"):
@@ -31,8 +36,46 @@ def up(config: Config) -> None:
 
 def down(config: Config) -> None:
     """Stop the cluster and remove all of it but the caches."""
+    if uses_current_cluster():
+        say("the cluster is yours; leaving it as it is")
+        return
     with _lock(config, "cluster"), step("cluster down"):
         lifecycle.down(config)
+
+
+def build_images(config: Config) -> None:
+    """Build both images and push them to the cluster's registry."""
+    if uses_current_cluster():
+        say("CLUSTER=current runs published images (or IMAGE and OPERATOR_IMAGE); none are built")
+        return
+    up(config)
+    with _lock(config, "images"):
+        built = images.build_and_push(config)
+        images.write_references(config.layout, built)
+    for image in built:
+        say(f"{image.kind}: {image.reference}")
+
+
+def install(config: Config) -> None:
+    """Install charts/timbre with the images built last."""
+    with step("installing charts/timbre"):
+        release.install(config, connect(config))
+
+
+def show_diagnosis(config: Config) -> None:
+    """Print pods, events, VoiceModels and logs."""
+    print(diagnose.report(config, connect(config)))
+
+
+def save_footprint(config: Config) -> None:
+    """Note processes, mounts, links, rules and folders of the machine in FILE."""
+    footprint.save(config, Path(os.environ["FILE"]))
+
+
+def compare_footprint(config: Config) -> None:
+    """Fail if the machine is not as FILE says it was."""
+    footprint.compare(config, Path(os.environ["FILE"]))
+    say("nothing was left behind")
 
 
 def env(config: Config) -> None:
@@ -62,6 +105,11 @@ COMMANDS: dict[str, Callable[[Config], None]] = {
     "down": down,
     "env": env,
     "info": info,
+    "images": build_images,
+    "install": install,
+    "diagnose": show_diagnosis,
+    "footprint-save": save_footprint,
+    "footprint-compare": compare_footprint,
 }
 
 

@@ -36,13 +36,13 @@ def borrow(config: Config) -> None:
     _note(config.layout).write_text(json.dumps(note, indent=2))
     for folder in missing:
         Path(folder).mkdir(parents=True)
-    for hierarchy in _hierarchies():
+    for hierarchy in hierarchies():
         (hierarchy / config.cgroup).mkdir(exist_ok=True)
 
 
 def give_back(config: Config) -> None:
     """Undoes `borrow`, and removes what a cluster that died half-way left in control groups and mounts."""
-    for hierarchy in _hierarchies():
+    for hierarchy in hierarchies():
         _remove_cgroup(hierarchy / config.cgroup)
     for mount in sorted(mounts_below(config.layout.state), reverse=True):
         subprocess.run(["umount", "-l", mount], check=False)
@@ -63,7 +63,7 @@ def _note(layout: Layout) -> Path:
     return layout.state / "borrowed.json"
 
 
-def _hierarchies() -> list[Path]:
+def hierarchies() -> list[Path]:
     """Version 2 is one tree; version 1 has a tree for each controller, and maybe version 2 beside them."""
     if (CGROUPS / "cgroup.controllers").exists():
         return [CGROUPS]

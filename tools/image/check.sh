@@ -17,7 +17,7 @@ reject() {
 
 # Installers.
 reject \( -type f -o -type l \) -path '*/bin/*' \( -name pip -o -name 'pip[0-9]*' -o -name uv -o -name uvx -o -name conda -o -name mamba \)
-reject -type d \( -name pip -o -name ensurepip -o -name conda -o -name uv \) -path '*/python3*'
+reject -type d \( -path '*/*-packages/pip' -o -path '*/*-packages/uv' -o -path '*/*-packages/conda' -o -path '*/python3*/ensurepip' \)
 # Compilers and linkers.
 reject \( -type f -o -type l \) -path '*/bin/*' \( -name gcc -o -name 'gcc-[0-9]*' -o -name g++ -o -name 'g++-[0-9]*' -o -name cc \
     -o -name c++ -o -name cc1 -o -name clang -o -name 'clang-[0-9]*' -o -name ld -o -name as -o -name make -o -name nvcc \)
