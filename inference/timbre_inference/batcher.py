@@ -202,8 +202,7 @@ class Batcher:
         self._draining = True
         if self._serving is not None:
             self._serving.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._serving
+            await asyncio.wait((self._serving,))
         self._fail_everything(DrainingError())
 
     async def wait_closed(self) -> None:
@@ -286,7 +285,7 @@ class Batcher:
                 await self._embed_one()
                 self._rest_if_idle()
         except Exception:
-            logger.exception("the device is lost")
+            logger.exception("the queue is not served any more")
             self._draining = True
             self._fail_everything(InternalError())
             raise

@@ -3,7 +3,7 @@
     starting   ops port answers, /readyz 503    verify, load, warm up, speak a first sentence
     ready      API port answers, /readyz 200
     draining   /readyz 503, no new connections  what was accepted is finished
-    exit       0, or the code of the FatalError
+    ended      the exit code is `process`'s affair
 
 A second signal, or the end of the grace period, ends the draining.
 """
@@ -12,9 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
-import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack, suppress
 from typing import Any
@@ -27,51 +25,18 @@ from timbre_inference.context import ServerContext
 from timbre_inference.device_thread import DeviceThread
 from timbre_inference.engine import DeviceLostError
 from timbre_inference.exits import (
-    DRAINED,
     BadSettingsError,
-    FatalError,
     LostDeviceError,
     NotDrainedError,
     UnexpectedError,
-    report,
 )
 from timbre_inference.health import Health, Phase
 from timbre_inference.loading import LoadedModel, load_model
-from timbre_inference.logs import configure_logs
 from timbre_inference.metrics import Metrics
 from timbre_inference.ops import OpsServer, pages
-from timbre_inference.settings import PREFIX, Settings, SettingsError, load_settings
+from timbre_inference.settings import PREFIX, Settings
 
 logger = logging.getLogger(__name__)
-
-
-def run() -> int:
-    """Serve until told to stop; returns the exit code."""
-    configure_logs("INFO")
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        return report(BadSettingsError(str(error)), os.environ.get(f"{PREFIX}TERMINATION_LOG", "/dev/termination-log"))
-    configure_logs(settings.log_level)
-    logger.info("settings", extra={"settings": settings.masked()})
-    try:
-        asyncio.run(Server(settings).serve())
-    except FatalError as error:
-        return report(error, settings.termination_log)
-    except SettingsError as error:
-        return report(BadSettingsError(str(error)), settings.termination_log)
-    except Exception as error:
-        logger.exception("the server failed")
-        return report(UnexpectedError(f"{type(error).__name__}: {error}"), settings.termination_log)
-    logger.info("drained", extra={"exit_code": DRAINED})
-    return DRAINED
-
-
-def end_process(code: int) -> None:
-    """Without waiting for the device's thread: inside a kernel it would hold up, or crash, Python's own ending."""
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(code)
 
 
 class Signals:

@@ -11,6 +11,6 @@ def serve() -> None:
 
     Exit codes: 0 drained, 64 bad settings, 65 bad weights, 69 no device, 70 internal.
     """
-    from timbre_inference.lifecycle import end_process, run
+    from timbre_inference.process import end_process, run
 
     end_process(run())
