@@ -70,6 +70,8 @@ def install(app: FastAPI, api: Api) -> None:
     from timbre_inference.routes import create_router
 
     app.state.api = api
+    # A redirect would carry http:// and this pod's idea of its own name to clients behind a proxy.
+    app.router.redirect_slashes = False
     install_error_handlers(app)
     app.include_router(create_router(api))
     settings = api.context.settings

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from tests.support.bundles import write_tiny_bundle
-from timbre_inference.api import Api, install, open_api
+from timbre_inference.api import Api, open_api
+from timbre_inference.app import create_app
 from timbre_inference.batch_plan import BatchLimits
 from timbre_inference.batcher import Batcher, QueueLimits
 from timbre_inference.bundle import load_bundle
@@ -21,6 +22,7 @@ from timbre_inference.context import ServerContext
 from timbre_inference.device_thread import DeviceThread
 from timbre_inference.engine import Engine
 from timbre_inference.metrics import Metrics
+from timbre_inference.models.family import VoiceFamily
 from timbre_inference.settings import Settings
 
 START_SECONDS = 30.0
@@ -36,10 +38,15 @@ class RunningServer:
 
 
 @contextlib.contextmanager
-def running_server(folder: Path, **settings: object) -> Iterator[RunningServer]:
-    """Serve the tiny bundle out of `folder` until the block ends; `settings` are those of the pod."""
+def running_server(
+    folder: Path, wrap_family: Callable[[VoiceFamily], VoiceFamily] = lambda family: family, **settings: object
+) -> Iterator[RunningServer]:
+    """Serve the tiny bundle out of `folder` until the block ends; `settings` are those of the pod.
+
+    `wrap_family` may put a fault or a gate before the real model.
+    """
     values = {"voice_store_url": (folder / "voices").as_uri(), "device": "cpu", **settings}
-    context, device = _context(folder, Settings.model_validate(values))
+    context, device = _context(folder, Settings.model_validate(values), wrap_family)
     api = open_api(context)
     server = uvicorn.Server(uvicorn.Config(_app(api), host="127.0.0.1", port=0, log_config=None, access_log=False))
     thread = threading.Thread(target=server.run, name="http-server")
@@ -54,10 +61,12 @@ def running_server(folder: Path, **settings: object) -> Iterator[RunningServer]:
         api.close()
 
 
-def _context(folder: Path, settings: Settings) -> tuple[ServerContext, DeviceThread]:
+def _context(
+    folder: Path, settings: Settings, wrap_family: Callable[[VoiceFamily], VoiceFamily]
+) -> tuple[ServerContext, DeviceThread]:
     source = folder / "bundle"
     bundle = load_bundle(str(source if source.exists() else write_tiny_bundle(source)))
-    family = bundle.load_family("cpu")
+    family = wrap_family(bundle.load_family("cpu"))
     metrics, device = Metrics(), DeviceThread()
     limits = BatchLimits(settings.max_batch_size, settings.frame_budget("cpu"))
     engine = Engine(family, "cpu", limits, metrics)
@@ -73,8 +82,8 @@ def _app(api: Api) -> FastAPI:
         yield
         await api.context.batcher.stop()
 
-    app = FastAPI(lifespan=lifespan, openapi_url=None)
-    install(app, api)
+    app = create_app(api)
+    app.router.lifespan_context = lifespan
     return app
 
 
