@@ -39,4 +39,4 @@ images: ## build both images and push them to the local cluster's registry
 	@python3 -m tools.cluster images
 
 demo: ## from nothing to a spoken file: tools, cluster, images, chart, one VoiceModel
-	@tools/demo.sh
+	@python3 -m tools.demo
