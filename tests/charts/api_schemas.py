@@ -7,6 +7,8 @@ from typing import Any
 
 Schema = dict[str, Any]
 _PREFIX = "#/components/schemas/"
+_LISTS = ("allOf", "anyOf", "oneOf")
+_SINGLE = ("items", "additionalProperties", "not")
 
 
 def write_schemas(documents: list[Schema], folder: Path) -> None:
@@ -41,28 +43,38 @@ def _closure(name: str, components: dict[str, Schema]) -> Schema:
     return {"definitions": definitions}
 
 
-def _references(node: Any) -> Iterator[str]:
-    if isinstance(node, dict):
-        if isinstance(node.get("$ref"), str):
-            yield node["$ref"].removeprefix(_PREFIX)
-        for child in node.values():
-            yield from _references(child)
-    elif isinstance(node, list):
-        for child in node:
-            yield from _references(child)
+def _references(schema: Schema) -> Iterator[str]:
+    if isinstance(schema.get("$ref"), str):
+        yield schema["$ref"].removeprefix(_PREFIX)
+    for child in _children(schema):
+        yield from _references(child)
 
 
-def _strict(node: Any) -> Any:
+def _children(schema: Schema) -> Iterator[Schema]:
+    """Yield the schemas inside a schema; a property may be called like a keyword, so maps of them are told apart."""
+    yield from schema.get("properties", {}).values()
+    for word in _LISTS:
+        yield from schema.get(word, [])
+    for word in _SINGLE:
+        if isinstance(schema.get(word), dict):
+            yield schema[word]
+
+
+def _strict(schema: Schema) -> Schema:
     """Point references at definitions, and close every object whose properties are listed."""
-    if isinstance(node, list):
-        return [_strict(child) for child in node]
-    if not isinstance(node, dict):
-        return node
-    strict = {key: _strict(child) for key, child in node.items()}
-    if isinstance(strict.get("$ref"), str):
-        strict["$ref"] = strict["$ref"].replace(_PREFIX, "#/definitions/")
-    if isinstance(node.get("properties"), dict) and not node.get("x-kubernetes-preserve-unknown-fields"):
-        strict.setdefault("additionalProperties", False)
-    if node.get("x-kubernetes-int-or-string"):
-        strict = {"anyOf": [{"type": "integer"}, {"type": "string"}]}
+    strict = dict(schema)
+    if isinstance(schema.get("$ref"), str):
+        strict["$ref"] = schema["$ref"].replace(_PREFIX, "#/definitions/")
+    if "properties" in schema:
+        strict["properties"] = {name: _strict(child) for name, child in schema["properties"].items()}
+        if not schema.get("x-kubernetes-preserve-unknown-fields"):
+            strict.setdefault("additionalProperties", False)
+    for word in _LISTS:
+        if word in schema:
+            strict[word] = [_strict(child) for child in schema[word]]
+    for word in _SINGLE:
+        if isinstance(schema.get(word), dict):
+            strict[word] = _strict(schema[word])
+    if schema.get("x-kubernetes-int-or-string"):
+        strict["type"] = ["integer", "string"]
     return strict

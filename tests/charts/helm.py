@@ -49,6 +49,15 @@ class Helm:
             if document
         ]
 
+    def install(self, chart: str | Path, namespace: str, *arguments: str | Path, release: str = "timbre") -> str:
+        """Install or upgrade a release and return its notes; wait for CRDs only, since no node runs pods here."""
+        where = ("--namespace", namespace, "--create-namespace")
+        return self.run("upgrade", "--install", release, CHARTS / chart, *where, *arguments)
+
+    def uninstall(self, namespace: str, release: str = "timbre") -> None:
+        """Remove a release, if it is there."""
+        self.run("uninstall", release, "--namespace", namespace, "--ignore-not-found", "--wait")
+
 
 def values_files(chart: str) -> list[Path]:
     """Return the table of values files that this chart is rendered with."""
