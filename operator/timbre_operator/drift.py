@@ -84,6 +84,6 @@ def _same_quantity(first: object, second: object) -> bool:
 
 
 def parse_quantity(text: str) -> Decimal:
-    number = text.rstrip("mkMGTPEi")
+    number = text.rstrip("mkKMGTPEi")
     suffix = text[len(number) :]
     return Decimal(number) * SUFFIXES[suffix]

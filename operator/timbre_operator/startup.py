@@ -60,7 +60,7 @@ def configure_logging(level: str) -> None:
 
 def _registry() -> CollectorRegistry:
     # A second series for each counter and histogram that only says when it began.
-    disable_created_metrics()
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

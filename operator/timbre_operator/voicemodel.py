@@ -40,7 +40,7 @@ class ApiModel(BaseModel):
 
     def to_api(self) -> dict[str, Any]:
         """As the API spells it, without what was left out."""
-        return self.model_dump(by_alias=True, exclude_none=True)
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 class Model(ApiModel):

@@ -14,7 +14,7 @@ def scheduling(voicemodel: VoiceModel) -> Manifest:
     wanted, gpu = voicemodel.spec.pod_template.spec, voicemodel.spec.gpu
     described: Manifest = {
         "nodeSelector": {**node_selector(gpu), **wanted.node_selector},
-        "tolerations": gpu_tolerations(gpu) + [toleration.to_api() for toleration in wanted.tolerations],
+        "tolerations": tolerations(wanted, gpu),
         "affinity": affinity(wanted, gpu),
         "topologySpreadConstraints": topology_spread(voicemodel),
         "priorityClassName": wanted.priority_class_name,
@@ -34,6 +34,11 @@ def node_selector(gpu: Gpu | None) -> dict[str, str]:
 def gpu_tolerations(gpu: Gpu | None) -> list[Manifest]:
     """GPU nodes are usually tainted with the name of their resource, to keep others off them."""
     return [{"key": gpu.resource_name, "operator": "Exists", "effect": "NoSchedule"}] if gpu else []
+
+
+def tolerations(wanted: PodScheduling, gpu: Gpu | None) -> list[Manifest]:
+    own = [toleration.to_api() for toleration in wanted.tolerations]
+    return [implied for implied in gpu_tolerations(gpu) if implied not in own] + own
 
 
 def affinity(wanted: PodScheduling, gpu: Gpu | None) -> Manifest:
