@@ -10,6 +10,7 @@ from typing import BinaryIO, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
 
 from timbre_inference.error_handlers import error_from_pydantic
 from timbre_inference.errors import (
@@ -96,10 +97,41 @@ class UploadReader:
             raise OverloadedError
         self._open += 1
         try:
-            async with request.form(max_files=1, max_fields=MAX_FIELDS) as form:
+            form = await _read_form(request)
+            try:
                 yield upload_of(form, recording_names)
+            finally:
+                await form.close()
         finally:
             self._open -= 1
+
+
+class _WholeFormParser(MultiPartParser):
+    """Notices the end: Starlette takes a form that was cut off for one with fewer fields."""
+
+    ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
+
+    def close_files(self) -> None:
+        """Of parts that never ended, which are in no form."""
+        for file in self._files_to_close_on_error:
+            file.close()
+
+
+async def _read_form(request: Request) -> FormData:
+    parser = _WholeFormParser(request.headers, request.stream(), max_files=1, max_fields=MAX_FIELDS)
+    try:
+        form = await parser.parse()
+    except MultiPartException as error:
+        raise MalformedRequestError(f"The form cannot be read: {error.message}") from error
+    except UnicodeError as error:
+        raise MalformedRequestError("The form's fields are not text in the charset that it names.") from error
+    if not parser.ended:
+        parser.close_files()
+        raise MalformedRequestError("The form ends in the middle: it was cut off on its way. Send it again.")
+    return form
 
 
 def upload_of(form: FormData, recording_names: tuple[str, ...]) -> Upload:
