@@ -27,7 +27,7 @@ def install(config: Config, kubernetes: Kubernetes) -> None:
     """Installs or upgrades, and waits until the operator is available."""
     kubernetes.helm(
         "upgrade", "--install", "timbre", "charts/timbre", "--namespace", NAMESPACE, "--create-namespace",
-        "--wait", "--timeout", "5m", *image_values(config),
+        "--wait", "--timeout", "3m", *image_values(config),
     )  # fmt: skip
 
 
