@@ -83,8 +83,8 @@ class UploadReader:
     """Reads multipart bodies, only so many at a time."""
 
     def __init__(self, limit: int = MAX_CONCURRENT_UPLOADS) -> None:
-        self._limit = limit
-        self._open = 0
+        self.limit = limit
+        self.in_progress = 0
 
     @contextlib.asynccontextmanager
     async def read(self, request: Request, recording_names: tuple[str, ...]) -> AsyncIterator[Upload]:
@@ -93,9 +93,9 @@ class UploadReader:
             raise UnsupportedMediaTypeError(
                 f"{request.url.path} reads multipart/form-data with a recording in the field {recording_names[0]!r}."
             )
-        if self._open >= self._limit:
+        if self.in_progress >= self.limit:
             raise OverloadedError
-        self._open += 1
+        self.in_progress += 1
         try:
             form = await _read_form(request)
             try:
@@ -103,7 +103,7 @@ class UploadReader:
             finally:
                 await form.close()
         finally:
-            self._open -= 1
+            self.in_progress -= 1
 
 
 class _WholeFormParser(MultiPartParser):
