@@ -324,10 +324,12 @@ class Batcher:
         started = time.monotonic()
         try:
             await self._device.run(lambda: self._speaker.speak(batch))
+        except asyncio.CancelledError:
+            _settle_all(batch, DrainingError())
+            raise
         finally:
             self._running = ()
-            for row in batch:
-                row.settle(InternalError())  # Ignored by those that are settled: nobody may wait for ever.
+            _settle_all(batch, InternalError())  # Ignored by those that are settled: nobody may wait for ever.
         self._previous_rows, self._previous_ended = len(batch), time.monotonic()
         self._note_speed(batch, self._previous_ended - started)
 
@@ -351,10 +353,14 @@ class Batcher:
             raise
 
     def _fail_everything(self, error: TimbreError) -> None:
-        for row in (*self._waiting, *self._running):
-            row.settle(error)
+        _settle_all((*self._waiting, *self._running), error)
         for _, future in self._references:
             settle(future, error)
         self._waiting.clear()
         self._references.clear()
         self._idle.set()
+
+
+def _settle_all(rows: Sequence[QueuedRow], error: TimbreError) -> None:
+    for row in rows:
+        row.settle(error)

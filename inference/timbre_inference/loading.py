@@ -152,7 +152,7 @@ def speak_once(engine: Engine, job: SynthesisJob) -> Waveform:
     listener = _Listener(job)
     engine.speak([listener])
     if not isinstance(listener.outcome, np.ndarray):
-        raise BadWeightsError(f"The bundle loads, but does not speak: {listener.outcome}")
+        raise BadWeightsError("The bundle loads, but its first sentence fails: the log says where.")
     return listener.outcome
 
 
