@@ -94,7 +94,7 @@ def _say_what_next(kubernetes: Kubernetes) -> None:
     print(
         "the studio: run\n"
         f"  {prefix}{kubernetes.kubectl_path} -n {voicemodel.NAMESPACE} "
-        f"port-forward service/{voicemodel.NAME} 8000:8000\n"
+        f"port-forward service/{voicemodel.NAME} 8000:80\n"
         "and open http://localhost:8000\n"
     )
     if not uses_current_cluster():

@@ -50,7 +50,7 @@ def wait_until_ready(kubernetes: Kubernetes, seconds: float) -> None:
 @contextmanager
 def reachable(kubernetes: Kubernetes) -> Iterator[int]:
     """A port of this machine that leads to the Service, for as long as the block runs."""
-    command = [kubernetes.kubectl_path, "-n", NAMESPACE, "port-forward", f"service/{NAME}", ":8000"]
+    command = [kubernetes.kubectl_path, "-n", NAMESPACE, "port-forward", f"service/{NAME}", ":80"]
     forward = subprocess.Popen(
         command, env=kubernetes.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
