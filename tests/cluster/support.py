@@ -57,7 +57,9 @@ class VoiceModels:
 
     def create(self, name: str, spec: Body) -> None:
         body = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "VoiceModel", "metadata": {"name": name}, "spec": spec}
-        self._custom.create_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, body)
+        self._custom.create_namespaced_custom_object(
+            GROUP, VERSION, self.namespace, PLURAL, body, field_validation="Strict"
+        )
 
     def get(self, name: str) -> Body:
         found: Body = self._custom.get_namespaced_custom_object(GROUP, VERSION, self.namespace, PLURAL, name)
