@@ -105,6 +105,16 @@ def test_both_judges_see_a_mistake(judge: ControlPlane, programs: Path, schemas:
         take(judge, manifest)
 
 
+def test_what_only_cel_can_see_is_why_kubeconform_alone_is_not_enough(
+    judge: ControlPlane, programs: Path, schemas: Path
+) -> None:
+    spec = "{autoscaling: {minReplicas: 3, maxReplicas: 2}}"
+    manifest = f"apiVersion: timbre.dev/v1alpha1\nkind: VoiceModel\nmetadata: {{name: wrong}}\nspec: {spec}\n"
+    assert conform(programs, schemas, manifest) == ""
+    with pytest.raises(AssertionError, match="must not be above"):
+        take(judge, manifest)
+
+
 def test_a_kubeconform_without_a_schema_for_a_kind_is_not_silent(programs: Path, schemas: Path) -> None:
     manifest = "apiVersion: example.com/v1\nkind: Unheard\nmetadata: {name: of}\n"
     assert "could not find schema" in conform(programs, schemas, manifest)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from tests.charts.helm import CHARTS, HERE, Helm, Manifest, find, kinds, values_files
+from timbre_operator.settings import Settings
 
 TIMBRE_VALUES = values_files("timbre")
 CATALOGUE_VALUES = values_files("voice-models")
@@ -82,6 +83,13 @@ def test_the_operator_learns_the_inference_image(helm: Helm, settings: list[str]
     ]
     environment = environment_of(helm.template("timbre", *sets(renamed)))
     assert environment["TIMBRE_OPERATOR_INFERENCE_IMAGE"] == expected.replace("-operator", "-inference")
+
+
+def test_every_variable_is_a_setting_that_the_operator_has_and_images_are_those_it_would_choose(helm: Helm) -> None:
+    environment = environment_of(helm.template("timbre"))
+    fields = {f"TIMBRE_OPERATOR_{name}".upper(): field for name, field in Settings.model_fields.items()}
+    assert set(environment) <= set(fields)
+    assert environment["TIMBRE_OPERATOR_INFERENCE_IMAGE"] == fields["TIMBRE_OPERATOR_INFERENCE_IMAGE"].default
 
 
 def test_the_operator_learns_its_namespaces(helm: Helm) -> None:
