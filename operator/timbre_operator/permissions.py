@@ -23,7 +23,9 @@ PERMISSIONS: tuple[Permission, ...] = (
     Permission("apps", ("deployments",), (*_READ, *_APPLY), "the pods"),
     Permission("", ("services", "serviceaccounts"), (*_READ, *_APPLY), "their address, and what they run as"),
     Permission("policy", ("poddisruptionbudgets",), (*_READ, *_APPLY), "how many may be missing"),
-    Permission("autoscaling", ("horizontalpodautoscalers",), (*_READ, *_APPLY, "delete"), "goes when it is switched off"),
+    Permission(
+        "autoscaling", ("horizontalpodautoscalers",), (*_READ, *_APPLY, "delete"), "goes when it is switched off"
+    ),
     Permission("", ("pods",), ("list", "watch"), "why one does not run"),
     Permission("", ("events",), ("create",), "one on each change of Ready's reason"),
 )
