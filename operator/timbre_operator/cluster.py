@@ -14,6 +14,9 @@ from timbre_operator.errors import NotInstalledError, RefusedError, RetryLaterEr
 from timbre_operator.names import API_VERSION, FIELD_MANAGER, KIND, PLURAL, Manifest
 
 REQUEST_TIMEOUT = 30.0
+JSON = "application/json"
+APPLY = "application/apply-patch+yaml"
+MERGE = "application/merge-patch+json"
 PAGE = 500
 RETRIABLE = {408, 409, 410, 429, 500, 502, 503, 504}
 MAY_PASS = {401, 403}
@@ -79,6 +82,14 @@ class Cluster:
     async def apply(self, manifest: Manifest, manager: str = FIELD_MANAGER) -> Manifest:
         return await self._apply(manifest, "", manager)
 
+    async def merge(self, kind: str, namespace: str, name: str, change: Manifest, manager: str) -> Manifest:
+        """A merge patch: unlike an apply, it replaces lists as a whole."""
+        query = {"fieldManager": manager, "fieldValidation": "Strict"}
+        path = RESOURCES[kind].path(namespace, name)
+        answer = await self._call("patch", kind, "PATCH", path, query, change, content_type=MERGE)
+        assert answer is not None  # noqa: S101 - only a missing object is None, and that was not asked for
+        return answer
+
     async def apply_status(self, manifest: Manifest) -> Manifest:
         return await self._apply(manifest, "status", FIELD_MANAGER)
 
@@ -96,7 +107,7 @@ class Cluster:
         path = RESOURCES[kind].path(metadata["namespace"], metadata["name"], subresource)
         # Strict: a field that this API server does not know is an error, not something that silently does nothing.
         query = {"fieldManager": manager, "force": "true", "fieldValidation": "Strict"}
-        answer = await self._call("apply", kind, "PATCH", path, query, manifest)
+        answer = await self._call("apply", kind, "PATCH", path, query, manifest, content_type=APPLY)
         assert answer is not None  # noqa: S101 - only a missing object is None, and that was not asked for
         return answer
 
@@ -110,9 +121,10 @@ class Cluster:
         body: Manifest | None = None,
         *,
         missing_is_none: bool = False,
+        content_type: str = JSON,
     ) -> Manifest | None:
         try:
-            status, headers, text = await self._send(method, path, query or {}, body)
+            status, headers, text = await self._send(method, path, query or {}, body, content_type)
         except (aiohttp.ClientError, TimeoutError) as error:
             self._count(verb, kind, 0)
             raise RetryLaterError(f"{verb} {kind}: no answer from the API server: {error!r}") from error
@@ -125,11 +137,9 @@ class Cluster:
         return answer
 
     async def _send(
-        self, method: str, path: str, query: Mapping[str, str], body: Manifest | None
+        self, method: str, path: str, query: Mapping[str, str], body: Manifest | None, content_type: str
     ) -> tuple[int, Mapping[str, str], bytes]:
-        headers = {"Accept": "application/json", "Content-Type": "application/json", "User-Agent": FIELD_MANAGER}
-        if method == "PATCH":
-            headers["Content-Type"] = "application/apply-patch+yaml"
+        headers = {"Accept": "application/json", "Content-Type": content_type, "User-Agent": FIELD_MANAGER}
         await self._api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._api.configuration.host + path
         if given := {name: value for name, value in query.items() if value}:

@@ -26,7 +26,7 @@ def needs_apply(desired: Manifest, child: Child, settled: str) -> bool:
     be a fight.
     """
     stamped = child.annotations.get(MANIFEST_HASH) == desired["metadata"]["annotations"][MANIFEST_HASH]
-    as_desired = stamped and contains(child.body, desired)
+    as_desired = stamped and contains(child.body, _content(desired))
     return not as_desired and digest_of(desired, child) != settled
 
 
@@ -38,9 +38,14 @@ def digest_of(desired: Manifest, child: Child) -> str:
             "labels": dict(child.labels),
             "annotations": dict(child.annotations),
             "owners": child.metadata.get("ownerReferences") or [],
-            "rest": {name: child.body[name] for name in desired if name != "metadata" and name in child.body},
+            "rest": {name: child.body.get(name) for name in _content(desired) if name != "metadata"},
         }
     )
+
+
+def _content(manifest: Manifest) -> Manifest:
+    """Without apiVersion and kind, which the items of a list answer do not carry."""
+    return {name: value for name, value in manifest.items() if name not in ("apiVersion", "kind")}
 
 
 def contains(observed: object, desired: object, path: tuple[str, ...] = ()) -> bool:

@@ -18,6 +18,9 @@ FIELD_MANAGER = "timbre-operator"
 AUTOSCALING_MANAGER = "timbre-autoscaling"
 """Holds spec.replicas while ownership passes from the operator to an autoscaler; see docs/decisions."""
 
+REPAIR_MANAGER = "timbre-repair"
+"""Replaces a list that server-side apply could not put right; see `reconcile`."""
+
 VOICEMODEL_LABEL = f"{GROUP}/voicemodel"
 REVISION_LABEL = f"{GROUP}/revision"
 MANIFEST_HASH = f"{GROUP}/manifest-hash"

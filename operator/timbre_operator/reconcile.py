@@ -9,11 +9,15 @@ from timbre_operator.drift import digest_of, needs_apply
 from timbre_operator.errors import RefusedError, RetryLaterError
 from timbre_operator.events import transition_event
 from timbre_operator.manifests import Defaults, build, revision_of
-from timbre_operator.names import API_VERSION, AUTOSCALING_MANAGER, KIND, Key, Manifest
-from timbre_operator.observed import Child, is_adoptable, observe_child
+from timbre_operator.names import API_VERSION, AUTOSCALING_MANAGER, KIND, REPAIR_MANAGER, Key, Manifest
+from timbre_operator.observed import Child, is_adoptable, observe_child, voicemodel_of
 from timbre_operator.status import AutoscalerState, DeploymentState, Observation, Problem, build_status, invalid_status
 from timbre_operator.voicemodel import InvalidVoiceModelError, VoiceModel, parse_voicemodel
 from timbre_operator.world import ChildKey, World, child_key
+
+REPLACED_LISTS = {"Service": "ports"}
+"""Lists that an apply cannot always put right: it knows ports by their number, so a port whose number somebody changed
+stays beside the one that is put back, and two ports of one name are refused."""
 
 PRUNED_KINDS = ("HorizontalPodAutoscaler",)
 """Children that an edited spec can make superfluous."""
@@ -43,14 +47,14 @@ class Reconciler:
     async def _converge(self, voicemodel: VoiceModel, body: Manifest) -> None:
         desired = build(voicemodel, self._defaults)
         outcomes = await self._apply_children(voicemodel, body, desired)
-        refusals = [outcome for outcome in outcomes if isinstance(outcome, RefusedError)]
+        refusals = [refusal for outcome in outcomes if (refusal := _refusal(outcome))]
         delays = [outcome for outcome in outcomes if isinstance(outcome, RetryLaterError)]
         problems = [problem for outcome in outcomes if (problem := _problem(outcome))]
         if not delays:
             await self._prune(voicemodel, desired)
         seen = self._observe(voicemodel, desired, problems)
         await self._write_status(body, build_status(seen, body.get("status") or {}, self._now()))
-        for error in (*delays, *(refusal for refusal in refusals if refusal.may_pass)):
+        for error in (*delays, *refusals):
             raise error
 
     async def _apply_children(
@@ -87,8 +91,10 @@ class Reconciler:
         body = await self._cluster.get(*place)
         if body is None:
             return None
-        self._world.see(place.kind, body)
-        return self._world.child(place)
+        if voicemodel_of(body):
+            self._world.see(place.kind, body)
+        # A stranger is not remembered: no watch would tell when it goes.
+        return observe_child(body)
 
     async def _make_sure_it_is_still_wanted(self, voicemodel: VoiceModel) -> None:
         """A missing child may mean that its VoiceModel is gone and this news is still on its way."""
@@ -105,7 +111,14 @@ class Reconciler:
             await self._cluster.apply(_handover(voicemodel, child), AUTOSCALING_MANAGER)
         # The uid makes sure that it is this object: one that replaced it meanwhile is looked at first.
         metadata = {**desired["metadata"], **({"uid": child.uid} if child else {})}
-        answer = await self._cluster.apply({**desired, "metadata": metadata})
+        manifest = {**desired, "metadata": metadata}
+        try:
+            answer = await self._cluster.apply(manifest)
+        except RefusedError:
+            if child is None or place.kind not in REPLACED_LISTS:
+                raise
+            await self._cluster.merge(*place, _replacement(desired, child), REPAIR_MANAGER)
+            answer = await self._cluster.apply(manifest)
         self._world.see(place.kind, answer)
         self._world.settle(place, digest_of(desired, observe_child(answer)))
 
@@ -171,6 +184,19 @@ def _problem(outcome: object) -> Problem | None:
     if isinstance(outcome, RefusedError):
         return Problem("", "Refused", str(outcome))
     return outcome if isinstance(outcome, Problem) else None
+
+
+def _refusal(outcome: object) -> RefusedError | None:
+    """What is worth another try later although the VoiceModel stays as it is."""
+    if isinstance(outcome, Problem):
+        return RefusedError(outcome.message, may_pass=True)
+    return outcome if isinstance(outcome, RefusedError) and outcome.may_pass else None
+
+
+def _replacement(desired: Manifest, child: Child) -> Manifest:
+    name = REPLACED_LISTS[desired["kind"]]
+    version = {"resourceVersion": child.metadata["resourceVersion"]}
+    return {"metadata": version, "spec": {name: desired["spec"][name]}}
 
 
 def _was_settled(body: Mapping[str, Any]) -> bool:

@@ -74,6 +74,12 @@ def test_what_is_as_it_was_applied_is_left_alone() -> None:
     assert not needs_apply(deployment(), in_cluster(deployment()), settled="")
 
 
+def test_an_item_of_a_list_does_not_say_what_kind_it_is() -> None:
+    body = in_cluster(deployment()).body
+    listed = {name: value for name, value in body.items() if name not in ("apiVersion", "kind")}
+    assert not needs_apply(deployment(), observe_child(listed), settled="")
+
+
 def test_an_edited_child_is_put_right() -> None:
     assert needs_apply(deployment(), in_cluster(deployment(), replicas=7), settled="")
 

@@ -26,6 +26,9 @@ import yaml
 REPOSITORY = Path(__file__).parents[2]
 CRD_FILE = REPOSITORY / "crds" / "timbre.dev_voicemodels.yaml"
 TOKEN = "control-plane-tests"
+OPERATOR_USER = "timbre-operator"
+OPERATOR_TOKEN = "timbre-operator-tests"
+"""A user who may do nothing until a role is bound to it."""
 AUDIT_POLICY = {
     "apiVersion": "audit.k8s.io/v1",
     "kind": "Policy",
@@ -66,6 +69,10 @@ class ControlPlane:
     @property
     def kubeconfig(self) -> Path:
         return self.folder / "kubeconfig"
+
+    @property
+    def operator_kubeconfig(self) -> Path:
+        return self.folder / "operator-kubeconfig"
 
     @property
     def audit_log(self) -> Path:
@@ -183,8 +190,6 @@ class ControlPlane:
             f"--token-auth-file={self.folder}/tokens.csv",
             f"--audit-log-path={self.audit_log}",
             f"--audit-policy-file={self.folder}/audit-policy.yaml",
-            # Both answers to a delete under the strictest rule that clusters run with.
-            "--enable-admission-plugins=OwnerReferencesPermissionEnforcement",
         )
 
     def _api_server_is_ready(self) -> bool:
@@ -204,9 +209,12 @@ class ControlPlane:
         subprocess.run(
             ["openssl", "pkey", "-in", str(key), "-pubout", "-out", str(public)], check=True, capture_output=True
         )
-        (self.folder / "tokens.csv").write_text(f'{TOKEN},admin,admin-uid,"system:masters"\n')
+        (self.folder / "tokens.csv").write_text(
+            f'{TOKEN},admin,admin-uid,"system:masters"\n{OPERATOR_TOKEN},{OPERATOR_USER},operator-uid\n'
+        )
         (self.folder / "audit-policy.yaml").write_text(yaml.safe_dump(AUDIT_POLICY))
         self.kubeconfig.write_text(yaml.safe_dump(kubeconfig(self.server, TOKEN)))
+        self.operator_kubeconfig.write_text(yaml.safe_dump(kubeconfig(self.server, OPERATOR_TOKEN)))
 
 
 def kubeconfig(server: str, token: str) -> dict[str, Any]:
