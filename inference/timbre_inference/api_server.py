@@ -14,6 +14,7 @@ KEEP_ALIVE_SECONDS = 75
 """Longer than the idle time of common load balancers (60 s): they must be the ones to close."""
 LINGER_SECONDS = 3.0
 """How long a draining server still answers on connections that are open, telling each to close."""
+LAST_WORDS_SECONDS = 1.0
 POLL_SECONDS = 0.05
 BACKLOG = 2048
 
@@ -82,12 +83,14 @@ class ApiServer:
         await self.closed()
 
     async def stop(self) -> None:
-        """End now, whatever is open."""
-        self._uvicorn.should_exit = self._uvicorn.force_exit = True
-        if self._serving is not None:
-            self._serving.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._serving
+        """End soon, whatever is open: requests that were failed just now get a moment to tell their clients."""
+        self._uvicorn.should_exit = True
+        if self._serving is None:
+            return
+        await asyncio.wait((self._serving,), timeout=LAST_WORDS_SECONDS)
+        self._uvicorn.force_exit = True
+        self._serving.cancel()
+        await asyncio.wait((self._serving,))
 
 
 def _listen(host: str, port: int) -> socket.socket:

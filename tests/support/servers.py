@@ -51,9 +51,9 @@ class ServerProcess:
 
     def wait_for(self, message: str) -> dict[str, Any]:
         """The first log line with this message, which may have come already."""
-        for line in self.log:
-            if line["message"] == message:
-                return line
+        for earlier in self.log:
+            if earlier["message"] == message:
+                return earlier
         while (line := self._next()) is not None:
             if line["message"] == message:
                 return line
@@ -78,7 +78,7 @@ class ServerProcess:
         """Status and body from the ops port, open from the first moment."""
         port = self.wait_for("ops port open")["ops_port"]
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:  # noqa: S310
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as response:
                 return response.status, response.read().decode()
         except urllib.error.HTTPError as error:
             with error:
