@@ -1,4 +1,4 @@
-"""Writes what the charts copy: the CRDs, the catalogue's schema and the tables of both READMEs.
+"""Writes what the charts copy: the CRDs, the catalogue's schema and the table of values in a README.
 
 `python -m tools.charts.generate` from the repository's root; a test compares the result with what is committed.
 """
