@@ -4,6 +4,7 @@ import pytest
 
 from tests.operator.conftest import Namespace
 from tests.operator.test_children import leftovers
+from tests.operator.test_observed_pods import ready
 from tests.support.control_plane import ControlPlane
 from tests.support.operator_process import OperatorProcess, running_operator
 from timbre_operator.permissions import PERMISSIONS
@@ -89,6 +90,10 @@ def test_it_uses_exactly_the_rights_that_it_asks_for(namespace: Namespace, opera
     namespace.until(
         "a child to be mended", lambda: "get" in verbs(operator, "timbre.dev", "voicemodels") or mend(namespace)
     )
+    namespace.until("a pod", lambda: namespace.items("pods"))
+    namespace.pod_says(namespace.items("pods")[0]["metadata"]["name"], ready("True"))
+    namespace.wait_for("Ready", "True")
+    namespace.until("an Event", lambda: "create" in verbs(operator, "", "events"))
     refused = [line["requestURI"] for line in operator.requests() if line["responseStatus"]["code"] == 403]
     assert refused == []
     for right in PERMISSIONS:
