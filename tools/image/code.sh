@@ -2,9 +2,7 @@
 # Installs the package itself, without what it depends on, into /opt/timbre/app: the layer that changes with the code.
 set -eu
 
-. "$(dirname "$0")/uv.sh"
-python=$(base_python)
-install_uv "$python"
+export SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt UV_PYTHON_DOWNLOADS=never
 # The same path as in the image's environment, so that the script's first line names the right interpreter.
-"$uv" venv --quiet --python "$python" /opt/timbre/venv
-"$uv" pip install --quiet --python /opt/timbre/venv --no-deps --compile-bytecode --target /opt/timbre/app .
+/opt/uv/uv venv --quiet --python /opt/uv/python /opt/timbre/venv
+/opt/uv/uv pip install --quiet --python /opt/timbre/venv --no-deps --compile-bytecode --target /opt/timbre/app .
