@@ -20,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from timbre_inference.api import Api
 from timbre_inference.audio.formats import FORMATS
 from timbre_inference.errors import InternalError, TimbreError
+from timbre_inference.playback import Playback
 from timbre_inference.schemas import SpeechOptions, StreamFormat
 from timbre_inference.speaking import Piece, jobs_for
 from timbre_inference.voices import Embedding
@@ -49,6 +50,7 @@ class SpokenAnswer(Response):
         super().__init__(media_type=media_type, headers=headers)
         self._api = api
         self._order = order
+        self._playback = Playback()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         sender = _sender(self._order.options, self.headers, send, self._api.context.settings.request_timeout)
@@ -80,10 +82,16 @@ class SpokenAnswer(Response):
         jobs = jobs_for(sentences, embedding, options, started + context.settings.request_timeout)
         async with aclosing(self._api.maker.pieces(jobs, options.response_format)) as pieces:
             async for piece in pieces:
-                if piece.data and not sender.started:
-                    context.metrics.time_to_first_audio.observe(time.monotonic() - started)
+                self._measure(piece, sender.started, started)
                 await sender.piece(piece)
         await sender.end(sum(len(tokens) for tokens in sentences))
+
+    def _measure(self, piece: Piece, sound_was_sent: bool, started: float) -> None:
+        metrics, now = self._api.context.metrics, time.monotonic()
+        if piece.data and not sound_was_sent:
+            metrics.time_to_first_audio.observe(now - started)
+        if self._playback.sent(now, piece.audio_seconds):
+            metrics.stream_underruns.inc()
 
 
 class AudioSender:

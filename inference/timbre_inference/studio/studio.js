@@ -3,7 +3,7 @@
 const MAX_RECORDING_SECONDS = 28; // The server takes 30: leave room for what the recorder adds.
 
 const element = (id) => document.getElementById(id);
-const state = { reference: null, referenceName: "", recorder: null, speaking: null, urls: new Map() };
+const state = { reference: null, recorder: null, speaking: null, urls: new Map() };
 
 // --- talking to the server
 
@@ -71,7 +71,6 @@ function showSource() {
 
 function useReference(blob, name) {
   state.reference = blob;
-  state.referenceName = name;
   element("reference-name").textContent = name;
   element("reference").hidden = false;
   play(element("reference-audio"), blob);
