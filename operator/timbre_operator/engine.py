@@ -8,7 +8,7 @@ from timbre_operator.cluster import Cluster
 from timbre_operator.errors import ApiError, RefusedError, RetryLaterError
 from timbre_operator.metrics import Metrics
 from timbre_operator.names import KIND, MANAGED_BY, MANAGED_BY_LABEL, VOICEMODEL_LABEL, Key, Manifest
-from timbre_operator.reconcile import Reconciler
+from timbre_operator.reconcile import Progress, Reconciler
 from timbre_operator.settings import Settings
 from timbre_operator.workqueue import Backoff, WorkQueue
 from timbre_operator.world import POD, World
@@ -26,6 +26,7 @@ SELECTORS = {
     POD: VOICEMODEL_LABEL,
 }
 """What is watched, and by which label the API server leaves the rest out."""
+FLURRY_SECONDS = 0.1
 REFUSED_DELAY = 30.0
 """First wait before something forbidden is tried again; it doubles."""
 RETRY_CAP = 60.0
@@ -70,8 +71,13 @@ class Engine:
     def observe(self, kind: str, body: Manifest, *, gone: bool) -> None:
         """Takes in what a watch said, and asks for a pass over the VoiceModel that it concerns."""
         key = self._world.forget(kind, body) if gone else self._world.see(kind, body)
-        if key and self._world.voicemodel(key):
-            self._queue.add(key)
+        if key is None or self._world.voicemodel(key) is None:
+            return
+        if kind == KIND:
+            self._queue.add(key, urgent=self._reconciler.is_new(key))
+        else:
+            # Children and pods change in flurries; one pass for a flurry is enough.
+            self._queue.add_after(key, FLURRY_SECONDS)
 
     def collect_metrics(self) -> None:
         self._metrics.waiting.set(len(self._queue))
@@ -90,7 +96,8 @@ class Engine:
         started = time.perf_counter()
         outcome = "done"
         try:
-            await self._reconciler.reconcile(key)
+            if await self._reconciler.reconcile(key) is Progress.STARTED:
+                self._queue.add(key)
             self._retries.forget(key)
             self._refusals.forget(key)
         except RetryLaterError as error:

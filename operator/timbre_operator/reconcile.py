@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from timbre_operator.cluster import Cluster
@@ -19,33 +21,83 @@ REPLACED_LISTS = {"Service": "ports"}
 """Lists that an apply cannot always put right: it knows ports by their number, so a port whose number somebody changed
 stays beside the one that is put back, and two ports of one name are refused."""
 
+FIRST_CHILDREN = 2
+"""ServiceAccount and Deployment: what pods need."""
 PRUNED_KINDS = ("HorizontalPodAutoscaler",)
 """Children that an edited spec can make superfluous."""
 
 
+class Progress(Enum):
+    """How far a pass came."""
+
+    STARTED = "started"
+    """The pods are on their way; another pass has to do the rest."""
+    DONE = "done"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What one generation of a VoiceModel asks for, worked out once."""
+
+    voicemodel: VoiceModel
+    desired: tuple[Manifest, ...]
+    started: bool = False
+    """True once a pass has put the pods on their way."""
+
+    def is_about(self, body: Mapping[str, Any]) -> bool:
+        known, metadata = self.voicemodel.metadata, body["metadata"]
+        return (known.uid, known.generation) == (metadata["uid"], metadata.get("generation", 0))
+
+
 class Reconciler:
-    """Brings VoiceModels to what they ask for; holds no state of its own."""
+    """Brings VoiceModels to what they ask for; all that it keeps could be worked out anew."""
 
     def __init__(self, world: World, cluster: Cluster, defaults: Defaults, now: Callable[[], str]) -> None:
         self._world = world
         self._cluster = cluster
         self._defaults = defaults
         self._now = now
+        self._plans: dict[Key, Plan] = {}
 
-    async def reconcile(self, key: Key) -> None:
+    def is_new(self, key: Key) -> bool:
+        """True for a VoiceModel that nothing has been done about yet."""
+        body = self._world.voicemodel(key)
+        return body is not None and not _was_settled(body) and key not in self._plans
+
+    async def reconcile(self, key: Key) -> Progress:
         """Raises RetryLaterError when the rest has to wait, RefusedError when only a change from outside helps."""
         body = self._world.voicemodel(key)
         if body is None or "deletionTimestamp" in body["metadata"]:
-            return
+            self._plans.pop(key, None)
+            return Progress.DONE
         try:
-            voicemodel = parse_voicemodel(body)
+            plan = self._plan(key, body)
         except InvalidVoiceModelError as error:
             await self._write_status(body, invalid_status(str(error), body, self._now()))
-            return
-        await self._converge(voicemodel, body)
+            return Progress.DONE
+        if not plan.started and not _was_settled(body):
+            await self._start(plan, body)
+            return Progress.STARTED
+        await self._converge(plan.voicemodel, body, plan.desired)
+        return Progress.DONE
 
-    async def _converge(self, voicemodel: VoiceModel, body: Manifest) -> None:
-        desired = build(voicemodel, self._defaults)
+    def _plan(self, key: Key, body: Manifest) -> Plan:
+        plan = self._plans.get(key)
+        if plan is None or not plan.is_about(body):
+            voicemodel = parse_voicemodel(body)
+            plan = self._plans[key] = Plan(voicemodel, build(voicemodel, self._defaults))
+        return plan
+
+    async def _start(self, plan: Plan, body: Manifest) -> None:
+        """Nothing but what pods need: of many new VoiceModels each gets its pods before any gets the rest.
+
+        What goes wrong here goes wrong again in the pass that follows, which reports it.
+        """
+        plan.started = True
+        first = (self._apply_child(plan.voicemodel, body, manifest) for manifest in plan.desired[:FIRST_CHILDREN])
+        await asyncio.gather(*first, return_exceptions=True)
+
+    async def _converge(self, voicemodel: VoiceModel, body: Manifest, desired: tuple[Manifest, ...]) -> None:
         outcomes = await self._apply_children(voicemodel, body, desired)
         refusals = [refusal for outcome in outcomes if (refusal := _refusal(outcome))]
         delays = [outcome for outcome in outcomes if isinstance(outcome, RetryLaterError)]

@@ -1,6 +1,7 @@
 """Keys that need a pass: each at most once in the queue, and never worked on twice at a time."""
 
 import asyncio
+import itertools
 import random
 from collections.abc import Hashable
 from typing import Generic, TypeVar
@@ -12,7 +13,8 @@ class WorkQueue(Generic[K]):
     """Bounded by the number of keys: whatever happens to a key while it waits or is worked on makes one more pass."""
 
     def __init__(self) -> None:
-        self._waiting: asyncio.Queue[K] = asyncio.Queue()
+        self._waiting: asyncio.PriorityQueue[tuple[bool, int, K]] = asyncio.PriorityQueue()
+        self._order = itertools.count()
         self._queued: set[K] = set()
         self._working: set[K] = set()
         self._again: set[K] = set()
@@ -21,13 +23,13 @@ class WorkQueue(Generic[K]):
     def __len__(self) -> int:
         return len(self._queued) + len(self._again)
 
-    def add(self, key: K) -> None:
-        """Asks for a pass as soon as a worker is free."""
+    def add(self, key: K, *, urgent: bool = False) -> None:
+        """Asks for a pass as soon as a worker is free; urgent keys go before all others."""
         if key in self._working:
             self._again.add(key)
         elif key not in self._queued:
             self._queued.add(key)
-            self._waiting.put_nowait(key)
+            self._waiting.put_nowait((not urgent, next(self._order), key))
 
     def add_after(self, key: K, delay: float) -> None:
         """Asks for a pass in `delay` seconds; of several such wishes for one key the soonest counts."""
@@ -40,7 +42,7 @@ class WorkQueue(Generic[K]):
         self._later[key] = loop.call_later(delay, self._add_now, key)
 
     async def get(self) -> K:
-        key = await self._waiting.get()
+        _, _, key = await self._waiting.get()
         self._queued.discard(key)
         self._working.add(key)
         return key

@@ -43,6 +43,14 @@ async def test_a_key_is_never_worked_on_twice_at_a_time() -> None:
     assert await second == "a"
 
 
+async def test_urgent_keys_go_first() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a")
+    queue.add("b")
+    queue.add("new", urgent=True)
+    assert [await queue.get() for _ in range(3)] == ["new", "a", "b"]
+
+
 async def test_the_soonest_of_several_wishes_counts() -> None:
     queue: WorkQueue[str] = WorkQueue()
     queue.add_after("a", 3600)
