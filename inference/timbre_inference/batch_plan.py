@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-LONE_ROW_FACTOR = 2
-"""A row alone may be this many budgets long; beyond it, it is refused."""
+CPU_BATCH_FRAMES = 1200
+"""14 s of speech. A larger batch gains nothing on a CPU, and makes whoever comes next wait for its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +21,13 @@ class BatchLimits:
     max_batch_frames: int
     max_padded_share: float = 0.25
     """Of rows * longest, at most this much may be padding."""
+    lone_row_frames: int = 0
+    """A row longer than max_batch_frames runs alone up to this, and is refused beyond."""
 
     @property
     def max_row_frames(self) -> int:
         """The longest row that is spoken at all."""
-        return LONE_ROW_FACTOR * self.max_batch_frames
+        return max(self.max_batch_frames, self.lone_row_frames)
 
     def allow(self, rows: int, longest: int, total: int) -> bool:
         """Whether a batch of `rows` with `total` real frames may run; one row always may."""
@@ -74,6 +76,12 @@ def bucket(frames: Sequence[int], limits: BatchLimits) -> tuple[tuple[int, ...],
     if current:
         buckets.append(tuple(current))
     return tuple(sorted(buckets, key=min))
+
+
+def limits_for(device: str, max_batch_size: int, max_batch_frames: int) -> BatchLimits:
+    """Limits of a device whose memory holds `max_batch_frames`."""
+    frames = min(CPU_BATCH_FRAMES, max_batch_frames) if device == "cpu" else max_batch_frames
+    return BatchLimits(max_batch_size, frames, lone_row_frames=max_batch_frames)
 
 
 def time_to_wait(waiting: int, previous_rows: int, since_previous: float, max_queue_delay: float) -> float:

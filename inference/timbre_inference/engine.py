@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -84,7 +84,7 @@ class Engine:
     @property
     def limits(self) -> BatchLimits:
         """What a batch may hold now; smaller for a while after memory ran out. Any thread may ask."""
-        return BatchLimits(self._limits.max_batch_size, self._budget.frames, self._limits.max_padded_share)
+        return replace(self._limits, max_batch_frames=self._budget.frames)
 
     @property
     def max_row_frames(self) -> int:

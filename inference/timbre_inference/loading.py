@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from timbre_inference.batch_plan import BatchLimits
+from timbre_inference.batch_plan import limits_for
 from timbre_inference.bundle import Bundle, BundleError, load_bundle
 from timbre_inference.cpus import model_threads, usable_cpus
 from timbre_inference.engine import Engine
@@ -51,7 +51,7 @@ def load_model(settings: Settings, metrics: Metrics) -> LoadedModel:
     _take_threads(settings.threads, device)
     bundle = _open_bundle(settings)
     family = _load_family(bundle, device, settings.precision)
-    limits = BatchLimits(settings.max_batch_size, settings.frame_budget(device))
+    limits = limits_for(device, settings.max_batch_size, settings.frame_budget(device))
     model = LoadedModel(bundle, bundle.tokenizer(), Engine(family, device, limits, metrics), family.info, device)
     _hear_first_words(model)
     metrics.model_info.labels(bundle.digest, settings.precision, device).set(1)

@@ -9,6 +9,7 @@ import sys
 
 from timbre_inference.exits import DRAINED, BadSettingsError, FatalError, UnexpectedError, report
 from timbre_inference.logs import configure_logs
+from timbre_inference.malloc import keep_freed_memory
 from timbre_inference.settings import PREFIX, Settings, SettingsError, load_settings
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ def run() -> int:
         log = os.environ.get(f"{PREFIX}TERMINATION_LOG") or "/dev/termination-log"
         return report(BadSettingsError(str(error)), log)
     configure_logs(settings.log_level)
-    logger.info("settings", extra={"settings": settings.masked()})
+    logger.info("settings", extra={"settings": settings.masked(), "keeps_freed_memory": keep_freed_memory()})
     try:
         _serve(settings)
     except FatalError as error:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from timbre_inference.batch_plan import BatchLimits, FrameBudget, bucket, pick_batch, time_to_wait
+from timbre_inference.batch_plan import BatchLimits, FrameBudget, bucket, limits_for, pick_batch, time_to_wait
 
 LIMITS = BatchLimits(max_batch_size=4, max_batch_frames=400, max_padded_share=0.25)
 
@@ -85,6 +85,19 @@ def assert_within_limits(rows: list[int], limits: BatchLimits) -> None:
         assert padded <= limits.max_batch_frames
         assert padded - sum(rows) <= limits.max_padded_share * padded
         assert len(rows) <= limits.max_batch_size
+
+
+@pytest.mark.parametrize(
+    ("device", "memory", "batch", "row"),
+    [
+        pytest.param("cuda", 16_000, 16_000, 16_000, id="a GPU batches what its memory holds"),
+        pytest.param("cpu", 4_000, 1_200, 4_000, id="a CPU gains nothing from large batches"),
+        pytest.param("cpu", 800, 800, 800, id="a small budget is kept on a CPU too"),
+    ],
+)
+def test_limits_of_a_device(device: str, memory: int, batch: int, row: int) -> None:
+    limits = limits_for(device, 16, memory)
+    assert (limits.max_batch_frames, limits.max_row_frames) == (batch, row)
 
 
 @pytest.mark.parametrize(

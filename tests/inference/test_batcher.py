@@ -243,8 +243,8 @@ async def test_a_reference_takes_its_turn_between_batches(batcher: Batcher, spea
     speaker.open.release(2)
     await first
     assert len(await embedding) == 4
-    await until(lambda: batcher.overview().in_flight == 3)
-    assert len(speaker.batches) == 2
+    await until(lambda: len(speaker.batches) == 2)
+    assert batcher.overview().depth == 3
     speaker.open.release(2)
     await asyncio.gather(*waiting)
 

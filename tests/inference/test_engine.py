@@ -14,7 +14,7 @@ from timbre_inference.jobs import SynthesisJob, Waveform
 from timbre_inference.metrics import Metrics
 from timbre_inference.synthesis_options import SynthesisOptions
 
-LIMITS = BatchLimits(max_batch_size=8, max_batch_frames=300)
+LIMITS = BatchLimits(max_batch_size=8, max_batch_frames=300, lone_row_frames=600)
 
 
 class Row:
