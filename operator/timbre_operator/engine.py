@@ -71,11 +71,11 @@ class Engine:
     def observe(self, kind: str, body: Manifest, *, gone: bool) -> None:
         """Takes in what a watch said, and asks for a pass over the VoiceModel that it concerns."""
         key = self._world.forget(kind, body) if gone else self._world.see(kind, body)
-        if key is None or self._world.voicemodel(key) is None:
+        if key is None:
             return
         if kind == KIND:
             self._queue.add(key, urgent=self._reconciler.is_new(key))
-        else:
+        elif self._world.voicemodel(key):
             # Children and pods change in flurries; one pass for a flurry is enough.
             self._queue.add_after(key, FLURRY_SECONDS)
 

@@ -36,5 +36,7 @@ def configure(settings: kopf.OperatorSettings) -> None:
     # No Events by kopf: ours are few and say what changed.
     settings.posting.enabled = False
     settings.peering.standalone = True
+    # An API server that is away for an hour finds the operator still there; its restart would only add a back-off.
+    settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, *[20] * 180)
     # The Kubernetes client obeys the proxy variables; half an operator behind a proxy would be no use.
     settings.networking.trust_env = True

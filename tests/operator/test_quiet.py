@@ -75,6 +75,17 @@ def test_deleting_with_the_operator_stopped_removes_everything(plane: ControlPla
     namespace.until("everything to be gone", lambda: leftovers(namespace) == [])
 
 
+def test_it_outlives_an_outage_of_the_api_server(namespace: Namespace, operator: OperatorProcess) -> None:
+    namespace.apply("before")
+    namespace.there("deployment", "before")
+    namespace.plane.restart_api_server()
+    namespace.apply("after")
+    namespace.there("deployment", "after")
+    namespace.kubectl("delete", "service", "before")
+    namespace.until("a child to be mended", lambda: namespace.get("service", "before"))
+    assert operator.is_ready()
+
+
 def test_an_operator_of_one_namespace_leaves_the_others_alone(plane: ControlPlane, namespace: Namespace) -> None:
     with running_operator(plane, {"TIMBRE_OPERATOR_NAMESPACES": "somewhere-else"}) as operator:
         namespace.apply()

@@ -84,6 +84,17 @@ class ControlPlane:
         self._start_api_server()
         self.wait_until("the API server to be ready", self._api_server_is_ready)
 
+    def restart_api_server(self) -> None:
+        """An outage: every watch and every connection is cut."""
+        process, log = next(entry for entry in self.running if "kube-apiserver" in str(entry[0].args))
+        # Not gently: it would first wait for its watchers to leave.
+        process.kill()
+        process.wait()
+        log.close()
+        self.running.remove((process, log))
+        self._start_api_server()
+        self.wait_until("the API server to be ready again", self._api_server_is_ready)
+
     def start_controller_manager(self) -> subprocess.Popen[bytes]:
         """Garbage collection and Deployments; nothing else is wanted here, and fewer controllers start faster."""
         return self._spawn(
@@ -154,7 +165,7 @@ class ControlPlane:
             raise AssertionError(f"died: {dead}\n{self.logs()}")
 
     def _spawn(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
-        log = (self.folder / f"{program}.log").open("wb")
+        log = (self.folder / f"{program}.log").open("ab")
         process = subprocess.Popen([str(self.programs / program), *arguments], stdout=log, stderr=log, cwd=self.folder)
         self.running.append((process, log))
         return process
