@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.charts.helm import CHARTS, Helm
+from tests.charts.helm import CHARTS, Helm, HelmError
 from tests.charts.kube import (
     ACCOUNT,
     CRD,
@@ -113,3 +113,15 @@ def test_two_releases_in_two_namespaces_do_not_touch_each_other(plane: ControlPl
     installer.uninstall("timbre-second")
     assert plane.get("rolebinding", "timbre-operator", "--namespace", "speech")
     assert plane.get("clusterrole", f"{NAMESPACE}-timbre-operator-edit")
+
+
+def test_a_release_takes_over_crds_that_were_applied_by_hand_only_when_told_to(
+    plane: ControlPlane, installer: Helm
+) -> None:
+    plane.install_crd()
+    apply(plane, HELLO)
+    with pytest.raises(HelmError, match="exists and cannot be imported"):
+        installer.install("timbre", NAMESPACE)
+    installer.install("timbre", NAMESPACE, "--take-ownership")
+    assert plane.get("crd", CRD)["metadata"]["annotations"]["meta.helm.sh/release-name"] == "timbre"
+    assert plane.get("voicemodel", "hello")["metadata"]["name"] == "hello"

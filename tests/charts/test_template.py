@@ -28,7 +28,9 @@ def test_a_chart_renders_its_golden_output(helm: Helm, chart: str, values: str) 
     if os.environ.get("UPDATE_GOLDEN"):
         golden.parent.mkdir(parents=True, exist_ok=True)
         golden.write_text(rendered)
-    assert rendered == golden.read_text()
+    assert rendered == golden.read_text(), (
+        "meant? UPDATE_GOLDEN=1 pytest tests/charts/test_template.py, and read the diff"
+    )
 
 
 @pytest.mark.parametrize("values", TIMBRE_VALUES + CATALOGUE_VALUES, ids=lambda path: f"{path.parent.name}-{path.stem}")
