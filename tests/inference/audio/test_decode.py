@@ -105,10 +105,10 @@ def test_a_recording_above_the_limit_is_refused() -> None:
 
 
 def test_a_small_file_that_unpacks_to_hours_costs_no_memory() -> None:
-    bomb = encode_file(AudioFormat.FLAC, np.zeros(3600 * 8000, np.float32), 8000)
+    bomb = encode_file(AudioFormat.FLAC, np.zeros(1800 * 8000, np.float32), 8000)
     assert len(bomb) < 1_000_000
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    for _ in range(20):
+    for _ in range(5):
         assert refusal(bomb).code == "reference_too_long"
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000
 

@@ -109,7 +109,7 @@ def test_a_client_that_leaves_takes_its_sentences_along(gated: RunningServer, ga
 
 
 def test_a_client_that_leaves_before_any_sound_is_noticed_too(gated: RunningServer, gate: Gate) -> None:
-    with httpx.Client(timeout=0.5) as client, pytest.raises(httpx.ReadTimeout):
+    with httpx.Client(timeout=httpx.Timeout(20, read=0.5)) as client, pytest.raises(httpx.ReadTimeout):
         client.post(f"{gated.url}/v1/audio/speech", json={**ORDER, "input": f"{LONG} {LONG}"})
     wait_until(lambda: gated.api.context.batcher.overview().depth == 0)
     gate.opened.set()
@@ -172,7 +172,7 @@ def test_a_full_queue_is_a_429_that_says_when_to_come_back(gated: RunningServer,
 
 
 def test_a_request_that_takes_too_long_is_a_504(folder: Path, gate: Gate) -> None:
-    with running_server(folder, gate.before, request_timeout=0.4) as server:
+    with running_server(folder, gate.before, request_timeout=1.0) as server:
         answer = speech(server, LONG)
         gate.opened.set()
     assert answer.status_code == 504
