@@ -30,6 +30,8 @@ class Image:
 
 def build_and_push(config: Config, kinds: tuple[str, ...] = KINDS) -> tuple[Image, ...]:
     """Needs a running cluster, whose registry takes the images."""
+    # What builds that were cut off have left; nobody else uses this storage.
+    _buildah(config.layout, "rm", "--all")
     ensure_base(config.layout)
     return tuple(_build_and_push(config, kind) for kind in kinds)
 
@@ -52,6 +54,7 @@ def _build_and_push(config: Config, kind: str) -> Image:
     with step(f"building {name}"):
         identity = _build(config.layout, kind)
     _check_contents(config.layout, kind, identity)
+    _drop_large_leftovers(config.layout)
     image = Image(kind, f"{name}:dev-{identity[:12]}")
     with step(f"pushing {name} to the cluster's registry"):
         for reference in (image.reference, f"{name}:dev"):
@@ -80,6 +83,14 @@ def _lent_by_the_machine() -> list[str]:
     if Path("/etc/pip.conf").exists():
         volumes.append("/etc/pip.conf:/etc/pip.conf:ro")
     return [argument for volume in volumes for argument in ("--volume", volume)]
+
+
+def _drop_large_leftovers(layout: Layout) -> None:
+    """Earlier environments are gigabytes each; small stages stay, as the cache that they are."""
+    listed = json.loads(_buildah(layout, "images", "--all", "--filter", "dangling=true", "--json") or "null") or []
+    for identity in (image["id"] for image in listed if image["size"].endswith("GB")):
+        # Refused where something is built on it, and that is well.
+        _buildah(layout, "rmi", identity, check=False)
 
 
 def _check_contents(layout: Layout, kind: str, identity: str) -> None:

@@ -16,6 +16,7 @@ from tools.cluster.terminal import say, step, wait_until
 
 COREDNS_IMAGE = "localhost/coredns:v1.15.0"
 NEEDED_COMMANDS = ("containerd", "runc", "ctr", "docker-registry", "iptables", "ip", "nsenter", "unshare", "openssl")
+FULL_REGISTRY = 9_000_000_000
 MANIFESTS = Path(__file__).parent / "manifests"
 
 
@@ -84,6 +85,7 @@ def _healthy(config: Config, binaries: Path) -> bool:
 
 
 def _prepare(config: Config) -> None:
+    _empty_a_full_registry(config)
     for folder in (config.layout.state, config.layout.logs, config.layout.registry):
         folder.mkdir(parents=True, exist_ok=True)
     machine.borrow(config)
@@ -93,6 +95,14 @@ def _prepare(config: Config) -> None:
         path.write_text(text)
     pki.create(config.layout, config.network)
     network.create(config.network)
+
+
+def _empty_a_full_registry(config: Config) -> None:
+    """Every new environment adds gigabytes, and nobody asks for the old ones; `make images` pushes what is current."""
+    blobs = (path for path in config.layout.registry.rglob("*") if path.is_file())
+    if sum(path.stat().st_size for path in blobs) > FULL_REGISTRY:
+        say("the registry has grown; emptying it")
+        shutil.rmtree(config.layout.registry)
 
 
 def _start(config: Config, binaries: Path) -> None:

@@ -4,7 +4,7 @@
 #   environment.sh [auto|base|lock]
 #
 # The word says where torch comes from: the base image (a PyTorch image) or the lock file. "auto" looks.
-# uv is mounted at /opt/uv for as long as this script runs, so that it never reaches an image's layer.
+# uv comes and goes within this script, so that it never reaches an image's layer.
 set -eu
 
 torch_from=${1:-auto}
@@ -15,6 +15,7 @@ locked_version() {
     sed -n "s/^$1==\([^ ;]*\).*/\1/p" /requirements/all.txt
 }
 
+sh "$here/install-uv.sh"
 python=$(readlink /opt/uv/python)
 if [ "$torch_from" = auto ]; then
     if "$python" -c 'import torch' 2>/dev/null; then torch_from=base; else torch_from=lock; fi
@@ -46,4 +47,5 @@ done
 
 # The code lies in a folder, and a layer, of its own.
 echo /opt/timbre/app > "$("$target/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/timbre.pth"
+rm -rf /opt/uv
 sh "$here/strip.sh"
