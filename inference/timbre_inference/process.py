@@ -7,6 +7,8 @@ import logging
 import os
 import sys
 
+from prometheus_client import disable_created_metrics
+
 from timbre_inference.exits import DRAINED, BadSettingsError, FatalError, UnexpectedError, report
 from timbre_inference.logs import configure_logs
 from timbre_inference.malloc import keep_freed_memory
@@ -49,4 +51,6 @@ def _serve(settings: Settings) -> None:
     # Here, because it imports torch: a misspelt setting should be told in a moment, not in ten seconds.
     from timbre_inference.lifecycle import Server
 
+    # The time at which each counter began doubles the scrape and tells nobody anything.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     asyncio.run(Server(settings).serve())

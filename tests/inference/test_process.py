@@ -7,7 +7,7 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import httpx
@@ -93,9 +93,10 @@ def test_speech_is_counted_and_its_text_is_never_logged(server: ServerProcess) -
 
 def test_probes_answer_while_the_model_works(server: ServerProcess) -> None:
     with httpx.Client(base_url=server.api, timeout=60) as client, ThreadPoolExecutor() as pool:
-        speaking = pool.submit(speak, client, LONG_TEXT)
-        depths = []
+        speaking = pool.submit(speak, client, LONG_TEXT[:1000])
+        depths: list[str] = []
         while not speaking.done():
+            wait([speaking], timeout=0.1)
             assert server.probe("/livez")[0] == 200
             assert server.probe("/readyz")[0] == 200
             depths += re.findall(r"^timbre_queue_depth (\S+)", server.probe("/metrics")[1], re.MULTILINE)
@@ -142,10 +143,10 @@ def test_a_draining_server_is_unready_but_alive_and_a_second_signal_ends_it(bund
     with ServerProcess(settings(bundle, tmp_path)) as server, ThreadPoolExecutor() as pool:
         speaking = pool.submit(_speak_once, server.api, LONG_TEXT)
         while "timbre_inflight_requests 1.0" not in server.probe("/metrics")[1]:
-            pass
+            wait([speaking], timeout=0.1)
         server.terminate()
         while server.probe("/readyz")[0] == 200:
-            pass
+            wait([speaking], timeout=0.1)
         assert server.probe("/livez")[0] == 200
         server.terminate()
         assert server.wait_for_exit() == 70
