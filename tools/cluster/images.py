@@ -116,8 +116,8 @@ def _push(config: Config, identity: str, reference: str) -> None:
 
 
 def _buildah(layout: Layout, *arguments: str, check: bool = True, show: bool = False) -> str:
-    run_root = "/run/timbre-buildah"
-    storage = ("--root", str(layout.images), "--runroot", run_root, "--storage-driver", "overlay")
+    run_root = layout.state / "buildah"
+    storage = ("--root", str(layout.images), "--runroot", str(run_root), "--storage-driver", "overlay")
     return _run("buildah", *storage, *arguments, check=check, show=show)
 
 

@@ -44,7 +44,7 @@ def give_back(config: Config) -> None:
     """Undoes `borrow`, and removes what a cluster that died half-way left in control groups and mounts."""
     for hierarchy in hierarchies():
         _remove_cgroup(hierarchy / config.cgroup)
-    for mount in sorted(mounts_below(config.layout.state), reverse=True):
+    for mount in sorted(mounts_below(config.layout.root), reverse=True):
         subprocess.run(["umount", "-l", mount], check=False)
     if _note(config.layout).exists():
         note = json.loads(_note(config.layout).read_text())
