@@ -14,6 +14,7 @@ from timbre_operator.errors import NotInstalledError, RefusedError, RetryLaterEr
 from timbre_operator.names import API_VERSION, FIELD_MANAGER, KIND, PLURAL, Manifest
 
 REQUEST_TIMEOUT = 30.0
+CONNECTIONS = 16
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"
 MERGE = "application/merge-patch+json"
@@ -172,7 +173,9 @@ def _retry_after(headers: Mapping[str, str]) -> float:
 @asynccontextmanager
 async def connect(count: CountCall) -> AsyncIterator[Cluster]:
     """A connection by service account inside a cluster, by kubeconfig outside."""
-    settings = client.Configuration()
+    # Without trust_env, which asks a thread for ~/.netrc at each request; kopf does the same. Fewer connections than
+    # the default of 100: in a flurry of requests each new one would cost a TLS handshake.
+    settings = client.Configuration(client_session_kwargs={"trust_env": False}, connection_pool_maxsize=CONNECTIONS)
     try:
         config.load_incluster_config(client_configuration=settings)  # type: ignore[no-untyped-call]
     except config.ConfigException:

@@ -27,6 +27,7 @@ SELECTORS = {
 }
 """What is watched, and by which label the API server leaves the rest out."""
 FLURRY_SECONDS = 0.1
+"""How long changes of children and pods are gathered before a pass."""
 REFUSED_DELAY = 30.0
 """First wait before something forbidden is tried again; it doubles."""
 RETRY_CAP = 60.0

@@ -10,6 +10,38 @@ from timbre_operator.cluster import RESOURCES
 from timbre_operator.engine import SELECTORS, Engine
 
 
+class NoDiffBase(kopf.DiffBaseStorage):
+    """Remembers no earlier state of an object: passes compare what is with what should be."""
+
+    def build(self, **_: object) -> kopf.BodyEssence:
+        return kopf.BodyEssence({})
+
+    def fetch(self, **_: object) -> kopf.BodyEssence | None:
+        return None
+
+    def store(self, **_: object) -> None:
+        """There is nothing to store."""
+
+
+class NoProgress(kopf.ProgressStorage):
+    """Remembers no progress of handlers: they only take note, which cannot fail half-way."""
+
+    def fetch(self, **_: object) -> None:
+        return None
+
+    def store(self, **_: object) -> None:
+        """There is nothing to store."""
+
+    def purge(self, **_: object) -> None:
+        """There is nothing to purge."""
+
+    def touch(self, **_: object) -> None:
+        """There is nothing to touch."""
+
+    def clear(self, *, essence: kopf.BodyEssence) -> kopf.BodyEssence:
+        return essence
+
+
 def register(registry: kopf.OperatorRegistry, engine: Engine) -> None:
     """Watches everything that a pass depends on; `param` carries the kind, which list answers leave out."""
 
@@ -38,5 +70,6 @@ def configure(settings: kopf.OperatorSettings) -> None:
     settings.peering.standalone = True
     # An API server that is away for an hour finds the operator still there; its restart would only add a back-off.
     settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, *[20] * 180)
-    # The Kubernetes client obeys the proxy variables; half an operator behind a proxy would be no use.
-    settings.networking.trust_env = True
+    # Nothing is compared with what was there before, so nothing has to be copied for it at each event.
+    settings.persistence.diffbase_storage = NoDiffBase()
+    settings.persistence.progress_storage = NoProgress()
