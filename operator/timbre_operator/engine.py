@@ -28,8 +28,9 @@ SELECTORS = {
 """What is watched, and by which label the API server leaves the rest out."""
 FLURRY_SECONDS = 0.1
 """How long changes of children and pods are gathered before a pass."""
-REFUSED_DELAY = 30.0
-"""First wait before something forbidden is tried again; it doubles."""
+REFUSED_DELAY = 5.0
+"""First wait before something forbidden is tried again; it doubles. An API server that has just started forbids for a
+moment what it allows once it has read its roles."""
 RETRY_CAP = 60.0
 REFUSED_CAP = 600.0
 
