@@ -8,7 +8,7 @@ import click
 
 
 class EntryPointGroup(click.Group):
-    """Finds commands in the group `timbre.commands`, so the operator's image needs no torch and others can add theirs."""
+    """Finds commands in the group `timbre.commands`: the operator's image needs no torch, others can add theirs."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Names of all installed commands."""

@@ -39,7 +39,9 @@ def read_piper_voice(path: Path, speaker_size: int) -> PiperVoice:
     """Reads `voice.onnx` and `voice.onnx.json`; speaker conditioning is added, as layers that do nothing yet."""
     settings = json.loads(path.with_suffix(path.suffix + ".json").read_text(encoding="utf-8"))
     if settings["num_speakers"] != 1:
-        raise ImportRefusedError(f"{path.name} has {settings['num_speakers']} speakers: only single voices are imported")
+        raise ImportRefusedError(
+            f"{path.name} has {settings['num_speakers']} speakers: only single voices are imported"
+        )
     tensors = _paper_tensors(onnx.load(str(path)))
     config = VitsConfig(
         sample_rate=settings["audio"]["sample_rate"],
@@ -54,7 +56,9 @@ def read_piper_voice(path: Path, speaker_size: int) -> PiperVoice:
     try:
         network.load_state_dict(state)
     except RuntimeError as error:
-        raise ImportRefusedError(f"{path.name} has another shape than Piper's low and medium voices: {error}") from error
+        raise ImportRefusedError(
+            f"{path.name} has another shape than Piper's low and medium voices: {error}"
+        ) from error
     symbols = {symbol: ids[0] for symbol, ids in settings["phoneme_id_map"].items()}
     return PiperVoice(network.eval(), symbols, settings["espeak"]["voice"])
 

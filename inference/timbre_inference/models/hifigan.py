@@ -121,9 +121,11 @@ class HifiGan(nn.Module):
         if self.speaker is not None and speaker is not None:
             hidden = hidden + self.speaker(speaker).unsqueeze(-1)
         hidden = _masked(hidden, mask)
-        for rate, upsample, fusion in zip(self.config.upsample_rates, self.upsamples, self.fusions, strict=True):
+        stages = zip(self.config.upsample_rates, self.upsamples, self.fusions, strict=True)
+        for rate, upsample, fusion in stages:
             mask = None if mask is None else mask.repeat_interleave(rate, dim=-1)
             hidden = _masked(upsample(F.leaky_relu(hidden, LEAKY_SLOPE)), mask)
-            hidden = torch.stack([block(hidden, mask) for block in fusion]).mean(dim=0)
+            blocks = [block(hidden, mask) for block in fusion]  # type: ignore[attr-defined]  # a ModuleList of ModuleLists
+            hidden = torch.stack(blocks).mean(dim=0)
         waveform = torch.tanh(self.last(F.leaky_relu(hidden, LAST_LEAKY_SLOPE)))
         return _masked(waveform, mask).squeeze(1)

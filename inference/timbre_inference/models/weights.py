@@ -20,7 +20,9 @@ def load_weights(module: nn.Module, path: Path, device: torch.device, dtype: tor
     """
     tensors = {name: _cast(tensor, dtype).to(device) for name, tensor in load_file(path).items()}
     expected = module.state_dict()
-    wrong = sorted(name for name, tensor in expected.items() if name not in tensors or tensors[name].shape != tensor.shape)
+    wrong = sorted(
+        name for name, tensor in expected.items() if name not in tensors or tensors[name].shape != tensor.shape
+    )
     unknown = sorted(tensors.keys() - expected.keys())
     if wrong or unknown:
         detail = f"missing or misshapen: {', '.join(wrong[:3])}" if wrong else f"unknown: {', '.join(unknown[:3])}"

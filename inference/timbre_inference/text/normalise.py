@@ -10,7 +10,8 @@ _QUOTES_AND_DASHES = str.maketrans(
 )
 _ABBREVIATIONS = {
     "mr": "mister", "mrs": "missis", "ms": "miz", "dr": "doctor", "prof": "professor", "st": "saint", "vs": "versus",
-    "etc": "et cetera", "approx": "approximately", "dept": "department", "no": "number", "vol": "volume", "fig": "figure",
+    "etc": "et cetera", "approx": "approximately", "dept": "department",
+    "no": "number", "vol": "volume", "fig": "figure",
 }  # fmt: skip
 # Those that are words of their own, or other words, without what follows them.
 _ONLY_BEFORE_A_NUMBER = {"no", "vol", "fig"}
@@ -19,7 +20,7 @@ _SIGNS = {"&": " and ", "@": " at ", "+": " plus ", "=": " equals ", "%": " perc
 
 _ABBREVIATION = re.compile(r"\b(" + "|".join(_ABBREVIATIONS) + r")\.(?=\s+(\S))", re.IGNORECASE)
 _MONEY = re.compile(r"([$€£])\s?(\d[\d,]*)(?:\.(\d\d))?(?!\d)(\s(?:thousand|million|billion|trillion)\b)?")
-_DASH = re.compile(r"\s*[–—]+\s*|\s+-+\s+")  # noqa: RUF001  # dashes of every width are the point
+_DASH = re.compile(r"\s*[–—]+\s*|\s+-+\s+")  # dashes of every width are the point
 
 
 def normalise(text: str) -> str:

@@ -7,8 +7,12 @@ import re
 LONGEST_SENTENCE = 300
 """Characters; about 20 s of speech. A longer one is cut at its commas, then at words, so that no job is huge."""
 
-_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9À-Þ])|\n\s*\n+|(?<=[。！？])|(?<=[!?])\s+")  # noqa: RUF001  # full-width ends
-_NOT_AN_END = re.compile(r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|no|vol|fig|approx|dept|jr|sr|inc|ltd|e\.g|i\.e)|\b[A-Z])\.$", re.IGNORECASE)
+_END = re.compile(
+    r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]*[A-Z0-9À-Þ])|\n\s*\n+|(?<=[。！？])|(?<=[!?])\s+"
+)  # full-width ends
+_NOT_AN_END = re.compile(
+    r"(?:\b(?:mr|mrs|ms|dr|prof|st|vs|no|vol|fig|approx|dept|jr|sr|inc|ltd|e\.g|i\.e)|\b[A-Z])\.$", re.IGNORECASE
+)
 _CLAUSE_END = re.compile(r"(?<=[,;:])\s+")
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import soxr
+from pydantic import TypeAdapter
 
 from timbre_inference.train.decode import DecodeError, decode_file
 
@@ -177,7 +178,9 @@ def prepare_corpus(
         writer = csv.DictWriter(index, columns, delimiter="\t", quoting=csv.QUOTE_NONE, escapechar="\\")
         writer.writeheader()
         tasks = [(str(root / source.path), shortest, longest) for source in sources]
-        for count, (source, result) in enumerate(zip(sources, pool.map(_prepare_one, tasks, chunksize=16), strict=True)):
+        for count, (source, result) in enumerate(
+            zip(sources, pool.map(_prepare_one, tasks, chunksize=16), strict=True)
+        ):
             if isinstance(result, str):
                 report.skipped[result.split(":")[0]] += 1
                 skipped.write(f"{source.path}\t{result}\n")
@@ -233,8 +236,7 @@ class Corpus:
 def _read_clips(path: Path) -> list[Clip]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, escapechar="\\"))
-    kinds = {field.name: field.type for field in fields(Clip)}
-    return [Clip(**{name: int(value) if kinds[name] == "int" else value for name, value in row.items()}) for row in rows]
+    return TypeAdapter(list[Clip]).validate_python(rows)
 
 
 def _to_float(samples: npt.NDArray[np.int16]) -> Waveform:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,9 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from timbre_inference.models.config_io import read_config, write_config
 from timbre_inference.models.ecapa import EcapaConfig, SpeakerEncoder
-from timbre_inference.train.checkpoint import load_checkpoint, save_checkpoint
+from timbre_inference.train.checkpoint import Stateful, load_checkpoint, save_checkpoint
 from timbre_inference.train.prepare import ENCODER_RATE, Clip, Corpus
 
 
@@ -22,10 +23,10 @@ from timbre_inference.train.prepare import ENCODER_RATE, Clip, Corpus
 class SpeakerTrainingConfig:
     """A run of the speaker encoder; every default fits two CPU cores."""
 
-    model: EcapaConfig = EcapaConfig()
-    steps: int = 1500
-    batch_size: int = 64
-    crop_seconds: float = 2.0
+    model: EcapaConfig = field(default_factory=EcapaConfig)
+    steps: int = 900
+    batch_size: int = 56
+    crop_seconds: float = 1.6
     peak_learning_rate: float = 3e-3
     weight_decay: float = 2e-5
     margin: float = 0.2
@@ -116,7 +117,7 @@ def train_speaker_encoder(corpus: Corpus, config: SpeakerTrainingConfig, output:
     parameters = [*encoder.parameters(), *head.parameters()]
     optimiser = torch.optim.AdamW(parameters, config.peak_learning_rate, weight_decay=config.weight_decay)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.peak_learning_rate, config.steps, pct_start=0.15)
-    parts = {"encoder": encoder, "head": head, "optimiser": optimiser, "schedule": schedule}
+    parts: dict[str, Stateful] = {"encoder": encoder, "head": head, "optimiser": optimiser, "schedule": schedule}
     start = load_checkpoint(output / "last.pt", parts)
     running, began = 0.0, time.monotonic()
     for step in range(start, config.steps):
@@ -130,5 +131,13 @@ def train_speaker_encoder(corpus: Corpus, config: SpeakerTrainingConfig, output:
         running = loss.item() if step == start else 0.95 * running + 0.05 * loss.item()
         if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
             save_checkpoint(output / "last.pt", parts, step + 1)
+            write_config(config.model, output / "ecapa.json")
         if step % 10 == 0:
             yield SpeakerProgress(step, running, (time.monotonic() - began) / (step - start + 1))
+
+
+def load_speaker_encoder(checkpoint: Path) -> SpeakerEncoder:
+    """The encoder of a finished or running training, frozen."""
+    encoder = SpeakerEncoder(read_config(EcapaConfig, checkpoint.parent / "ecapa.json"))
+    load_checkpoint(checkpoint, {"encoder": encoder})
+    return encoder.eval().requires_grad_(False)

@@ -70,9 +70,7 @@ class VitsFamily:
         ]
         frames_mask = length_mask(row_lengths(priors), max(prior.shape[-1] for prior in priors)).to(dtype)
         latents = self.vits.flow.inverse(pad_rows(priors), frames_mask, speakers)
-        return [
-            VitsPlan(latents[i, :, : prior.shape[-1]].clone(), speakers[i]) for i, prior in enumerate(priors)
-        ]
+        return [VitsPlan(latents[i, :, : prior.shape[-1]].clone(), speakers[i]) for i, prior in enumerate(priors)]
 
     @staticmethod
     def _sample_prior(

@@ -17,7 +17,8 @@ class ChannelNorm(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """[batch, channels, length] to the same."""
-        return F.layer_norm(hidden.transpose(1, 2), (hidden.shape[1],), self.weight, self.bias).transpose(1, 2)
+        normed: Tensor = F.layer_norm(hidden.transpose(1, 2), (hidden.shape[1],), self.weight, self.bias)
+        return normed.transpose(1, 2)
 
 
 def zero_linear(inputs: int, outputs: int) -> nn.Linear:
@@ -42,7 +43,7 @@ class WaveNet(nn.Module):
         )
 
     def forward(self, hidden: Tensor, mask: Tensor, speaker: Tensor) -> Tensor:
-        """[batch, hidden, frames], mask [batch, 1, frames], speaker [batch, speaker_size] to [batch, hidden, frames]."""
+        """[batch, hidden, frames], its mask and speaker [batch, speaker_size] to [batch, hidden, frames]."""
         biases = self.speaker(speaker).unsqueeze(-1).chunk(len(self.gates), dim=1)
         skips = torch.zeros_like(hidden)
         for gate, residual_skip, bias in zip(self.gates, self.residual_skips, biases, strict=True):
@@ -61,7 +62,9 @@ class SeparableStack(nn.Module):
     def __init__(self, channels: int, kernel: int = 3, layers: int = 3) -> None:
         super().__init__()
         self.depthwise = nn.ModuleList(
-            nn.Conv1d(channels, channels, kernel, groups=channels, dilation=kernel**i, padding=kernel**i * (kernel // 2))
+            nn.Conv1d(
+                channels, channels, kernel, groups=channels, dilation=kernel**i, padding=kernel**i * (kernel // 2)
+            )
             for i in range(layers)
         )
         self.pointwise = nn.ModuleList(nn.Conv1d(channels, channels, 1) for _ in range(layers))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from torch import Tensor, nn
 
 from timbre_inference.models.hifigan import HifiGan
@@ -33,5 +35,5 @@ class TrainableVits(Vits):
 
 
 def scale_speaker(embedding: Tensor) -> Tensor:
-    """A unit-length embedding brought to unit variance, as the conditioning layers want it: [batch, size] to the same."""
-    return embedding * embedding.shape[-1] ** 0.5
+    """A unit-length embedding at unit variance, as the conditioning layers want it: [batch, size] to the same."""
+    return embedding * math.sqrt(embedding.shape[-1])

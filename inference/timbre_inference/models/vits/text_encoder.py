@@ -91,7 +91,7 @@ class TextEncoder(nn.Module):
         self.project = nn.Conv1d(config.hidden, 2 * config.latent, 1)
 
     def forward(self, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Tokens [batch, tokens], mask [batch, 1, tokens] to hidden, prior_mean, prior_log_std [batch, channels, tokens]."""
+        """Tokens [batch, tokens] and mask to hidden, prior_mean and prior_log_std, each [batch, channels, tokens]."""
         embedded = self.embedding(tokens) * math.sqrt(self.embedding.embedding_dim)
         hidden = embedded.transpose(1, 2) * mask
         for layer in self.layers:
