@@ -49,7 +49,8 @@ def write_tiny_bundle(path: Path, seed: int = 0) -> Path:
     SymbolTable("en-us", {symbol: index for index, symbol in enumerate(SYMBOLS)}).write(path / "tokenizer.json")
     random = np.random.default_rng(seed)
     voices = {name: random.standard_normal(192).astype(np.float32) for name in ("one", "two")}
-    save_file({name: voice / np.linalg.norm(voice) for name, voice in voices.items()}, path / "voices/voices.safetensors")
+    unit = {name: voice / np.linalg.norm(voice) for name, voice in voices.items()}
+    save_file(unit, path / "voices/voices.safetensors")
     write_manifest(
         path,
         BundleManifest(

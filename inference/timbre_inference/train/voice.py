@@ -49,16 +49,16 @@ class VoiceTrainingConfig:
     context_frames: int = 32
     """What the posterior encoder hears on either side of a segment."""
     latent_noise: float = 0.15
-    """Least deviation of the latents that the vocoder learns from: the flow will never hit them exactly."""
-    bootstrap_steps: int = 80
-    autoencode_until: int = 700
+    """Deviation of the latents that the vocoder learns from: the flow will never hit them exactly."""
+    bootstrap_steps: int = 400
+    autoencode_until: int = 900
     teacher_every: int = 8
     """After the bootstrap one step in so many still hears the warm-start voice, so that it is not forgotten."""
-    adversarial_from: int = 500
+    adversarial_from: int = 800
     discriminator_warm_up: int = 100
     """Steps in which the discriminators learn before the vocoder listens to them."""
-    fresh_learning_rate: float = 6e-4
-    warm_learning_rate: float = 1.5e-4
+    fresh_learning_rate: float = 1e-3
+    warm_learning_rate: float = 2e-4
     conditioning_learning_rate: float = 2e-3
     final_share: float = 0.1
     mel_weight: float = 45.0
@@ -155,11 +155,10 @@ class VoiceTrainer:
     def _autoencoding_step(self, batch: WindowBatch, step: int) -> dict[str, float]:
         """Repeat the middle of a window."""
         speakers = scale_speaker(batch.speakers)
-        mean, log_std = self._posterior(batch.waveforms, None, speakers)
+        mean, _ = self._posterior(batch.waveforms, None, speakers)
         context, hop = self.config.context_frames, self.spectrograms.hop_length
         middle = slice(context, context + self.config.segment_frames)
-        std = log_std[..., middle].exp().clamp_min(self.config.latent_noise)
-        latents = mean[..., middle] + torch.randn_like(std) * std
+        latents = mean[..., middle] + torch.randn_like(mean[..., middle]) * self.config.latent_noise
         spoken = self.network.vocoder(latents, None, speakers)
         real = batch.waveforms[:, middle.start * hop : middle.stop * hop]
         mel = self._mel_distance(spoken, real, batch.original_rates)

@@ -45,7 +45,7 @@ class WaveNet(nn.Module):
     def forward(self, hidden: Tensor, mask: Tensor, speaker: Tensor) -> Tensor:
         """[batch, hidden, frames], its mask and speaker [batch, speaker_size] to [batch, hidden, frames]."""
         biases = self.speaker(speaker).unsqueeze(-1).chunk(len(self.gates), dim=1)
-        skips = torch.zeros_like(hidden)
+        skips: Tensor = torch.zeros_like(hidden)
         for gate, residual_skip, bias in zip(self.gates, self.residual_skips, biases, strict=True):
             content, opening = (gate(hidden) + bias).chunk(2, dim=1)
             both = residual_skip(torch.tanh(content) * torch.sigmoid(opening))
