@@ -15,8 +15,8 @@ setup: ## install what both `make demo` and `make test` need (Debian packages, u
 
 check: ## format, lint, types, import contracts, fast tests; under two minutes
 	@[ -x $(VENV)/pytest ] || tools/setup.sh python
-	$(VENV)/ruff format --check .
-	$(VENV)/ruff check .
+	$(VENV)/ruff format --no-cache --check .
+	$(VENV)/ruff check --no-cache .
 	$(VENV)/mypy
 	$(VENV)/mypy --package tools
 	$(VENV)/lint-imports --no-cache

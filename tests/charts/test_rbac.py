@@ -3,9 +3,8 @@
 from collections.abc import Iterable
 from typing import Any
 
-from timbre_operator.permissions import PERMISSIONS
-
 from tests.charts.helm import Helm, Manifest, find
+from timbre_operator.permissions import PERMISSIONS
 
 Right = tuple[str, str, str]
 
