@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
+
+FILE = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
 @click.group()
@@ -39,3 +43,32 @@ def verify(source: str, digest: str) -> None:
     except BundleError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"{len(loaded.manifest.files)} files are as {loaded.digest} says")
+
+
+@bundle.group("import")
+def import_() -> None:
+    """Make a bundle of a published voice."""
+
+
+@import_.command()
+@click.argument("voice", type=FILE)
+@click.option("--speaker", "speaker_checkpoint", type=FILE, required=True, help="last.pt of `timbre train speaker`.")
+@click.option("--manifest", type=FILE, required=True, help="bundle.json without its files.")
+@click.option("--card", type=FILE, required=True, help="The model card, a Markdown file.")
+@click.option("--output", type=click.Path(path_type=Path, file_okay=False), required=True, help="The folder to write.")
+def piper(voice: Path, speaker_checkpoint: Path, manifest: Path, card: Path, output: Path) -> None:
+    """Make a bundle of VOICE, a Piper voice (.onnx with its .onnx.json beside it).
+
+    It speaks as it did before: following a reference is what `timbre train voice` teaches it.
+    """
+    from timbre_inference.importers.piper import ImportRefusedError, read_piper_voice
+    from timbre_inference.train.export import export_warm_start
+    from timbre_inference.train.speaker import load_speaker_encoder
+
+    encoder = load_speaker_encoder(speaker_checkpoint)
+    try:
+        warm_start = read_piper_voice(voice, encoder.config.embedding_size)
+    except ImportRefusedError as error:
+        raise click.ClickException(str(error)) from error
+    written = export_warm_start(warm_start, encoder, manifest, card, output)
+    click.echo(f"{output}: {written.name} {written.version}, {len(written.files)} files")

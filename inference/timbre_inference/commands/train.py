@@ -67,7 +67,7 @@ def transcribe(corpus: Path, whisper: Path, output: Path) -> None:
 @click.option("--speaker", "speaker_checkpoint", type=FILE, required=True, help="last.pt of `timbre train speaker`.")
 @click.option("--warm-start", type=FILE, required=True, help="A Piper voice, .onnx with its .onnx.json beside it.")
 @click.option("--output", type=FOLDER, required=True, help="Where checkpoints go.")
-@click.option("--steps", type=int, default=3000, show_default=True)
+@click.option("--steps", type=int, default=12000, show_default=True)
 def voice(corpus: Path, speaker_checkpoint: Path, warm_start: Path, output: Path, steps: int) -> None:
     """Train the voice to follow the speaker embedding."""
     from timbre_inference.train.voice import VoiceTrainingConfig

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from timbre_inference.bundle import VOICES, BundleManifest, write_manifest
+from timbre_inference.importers.piper import PiperVoice
 from timbre_inference.models.config_io import write_config
 from timbre_inference.models.ecapa import SpeakerEncoder
 from timbre_inference.models.vits.network import TrainableVits, Vits
@@ -42,6 +43,19 @@ def write_bundle(
     for path in folder.rglob("*.safetensors"):
         path.chmod(0o644)  # written for their owner alone, but a server runs as somebody else
     return write_manifest(folder, manifest)
+
+
+def export_warm_start(
+    warm_start: PiperVoice, encoder: SpeakerEncoder, manifest_file: Path, card: Path, output: Path
+) -> BundleManifest:
+    """Exports a voice that no training has touched: its conditioning hears nothing yet."""
+    manifest = BundleManifest.model_validate_json(manifest_file.read_bytes())
+    own = torch.nn.functional.normalize(torch.ones(encoder.config.embedding_size), dim=0)
+    symbols = SymbolTable(warm_start.espeak_voice, warm_start.symbols)
+    voices = {manifest.default_voice: own}
+    return write_bundle(
+        output, manifest, warm_start.network, encoder, symbols, voices, card.read_text(encoding="utf-8")
+    )
 
 
 def export_run(

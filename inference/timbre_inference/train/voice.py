@@ -4,7 +4,7 @@ The text encoder stays as it came: its prior is the common, speaker-free ground 
 voice to. Learnt are the posterior encoder (from nothing), the vocoder, the flow and all conditioning, in three phases:
 
 1. bootstrap: the posterior encoder hears the warm-start voice and finds the latents it was spoken from;
-2. autoencoding: posterior encoder and vocoder learn to repeat anybody, from short windows and without text;
+2. autoencoding: posterior encoder, then the vocoder with it, learn to repeat anybody, from short windows, without text;
 3. both in turn, autoencoding and flow: the flow learns what text and speaker say of the latents.
 
 The paper trains all at once. Here the divergence would win: the posterior encoder starts from nothing beside a prior
@@ -41,7 +41,7 @@ from timbre_inference.train.voice_data import VoiceBatch, VoiceSampler, WindowBa
 class VoiceTrainingConfig:
     """A run; the defaults fit two CPU cores."""
 
-    steps: int = 3000
+    steps: int = 12000
     batch_size: int = 8
     windows: int = 16
     """Windows of speech in an autoencoding step."""
@@ -50,11 +50,13 @@ class VoiceTrainingConfig:
     """What the posterior encoder hears on either side of a segment."""
     latent_noise: float = 0.15
     """Deviation of the latents that the vocoder learns from: the flow will never hit them exactly."""
-    bootstrap_steps: int = 400
-    autoencode_until: int = 900
+    bootstrap_steps: int = 1500
+    vocoder_from: int = 2500
+    """Until here the vocoder stays as it came: latents that say too little would teach it to hum at the frame rate."""
+    autoencode_until: int = 4000
     teacher_every: int = 8
     """After the bootstrap one step in so many still hears the warm-start voice, so that it is not forgotten."""
-    adversarial_from: int = 800
+    adversarial_from: int = 2500
     discriminator_warm_up: int = 100
     """Steps in which the discriminators learn before the vocoder listens to them."""
     fresh_learning_rate: float = 1e-3
@@ -119,6 +121,7 @@ class VoiceTrainer:
 
     def _phase(self, step: int) -> dict[str, float]:
         config = self.config
+        self.network.vocoder.requires_grad_(step >= config.vocoder_from)
         if step < config.bootstrap_steps or (step < config.autoencode_until and step % config.teacher_every == 0):
             return self._teacher_step(self.teacher.batch(step))
         if step < config.autoencode_until or step % 2 == 1:

@@ -48,7 +48,7 @@ class WaveNet(nn.Module):
         skips: Tensor = torch.zeros_like(hidden)
         for gate, residual_skip, bias in zip(self.gates, self.residual_skips, biases, strict=True):
             content, opening = (gate(hidden) + bias).chunk(2, dim=1)
-            both = residual_skip(torch.tanh(content) * torch.sigmoid(opening))
+            both: Tensor = residual_skip(torch.tanh(content) * torch.sigmoid(opening))
             if both.shape[1] == self.hidden:
                 return (skips + both) * mask
             hidden = (hidden + both[:, : self.hidden]) * mask
