@@ -1,4 +1,4 @@
-"""Weights between safetensors files and modules built on the meta device."""
+"""Weights between safetensors files and modules."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ class WeightsError(ValueError):
 
 def load_weights(module: nn.Module, path: Path, device: torch.device, dtype: torch.dtype) -> None:
     """Gives a module its weights, converted to `dtype`, and leaves it frozen in eval mode.
-
-    Buffers that no file carries (window functions and the like) are made anew on `device`.
     """
     tensors = {name: _cast(tensor, dtype).to(device) for name, tensor in load_file(path).items()}
     expected = module.state_dict()
