@@ -14,8 +14,7 @@ class WeightsError(ValueError):
 
 
 def load_weights(module: nn.Module, path: Path, device: torch.device, dtype: torch.dtype) -> None:
-    """Gives a module its weights, converted to `dtype`, and leaves it frozen in eval mode.
-    """
+    """Gives a module its weights, converted to `dtype`, and leaves it frozen in eval mode."""
     tensors = {name: _cast(tensor, dtype).to(device) for name, tensor in load_file(path).items()}
     expected = module.state_dict()
     wrong = sorted(
