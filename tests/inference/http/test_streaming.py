@@ -98,7 +98,8 @@ def test_the_first_sentence_is_heard_before_the_second_is_spoken(gated: RunningS
 def test_a_client_that_leaves_takes_its_sentences_along(gated: RunningServer, gate: Gate) -> None:
     order = {**ORDER, "input": f"{SHORT} {LONG} {LONG} {LONG}"}
     with httpx.stream("POST", f"{gated.url}/v1/audio/speech", json=order, timeout=60) as answer:
-        next(answer.iter_raw())
+        pieces = answer.iter_raw()  # held: an iterator that is let go closes the connection
+        next(pieces)
         assert gate.entered.wait(20)
         assert gated.api.context.batcher.overview().depth == 2
     wait_until(lambda: gated.api.context.batcher.overview().depth == 0)
