@@ -70,6 +70,8 @@ class VitsFamily:
         ]
         frames_mask = length_mask(row_lengths(priors), max(prior.shape[-1] for prior in priors)).to(dtype)
         latents = self.vits.flow.inverse(pad_rows(priors), frames_mask, speakers)
+        vocoder_dtype = self.vits.vocoder.first.weight.dtype
+        latents, speakers = latents.to(vocoder_dtype), speakers.to(vocoder_dtype)
         return [VitsPlan(latents[i, :, : prior.shape[-1]].clone(), speakers[i]) for i, prior in enumerate(priors)]
 
     @staticmethod
@@ -77,7 +79,7 @@ class VitsFamily:
         mean: Tensor, log_std: Tensor, log_durations: Tensor, options: SynthesisOptions, random: torch.Generator
     ) -> Tensor:
         """One row's prior stretched over its frames, with its own noise: [latent, frames]."""
-        durations = (log_durations.float().exp() / options.speaking_rate).ceil()
+        durations = (log_durations.double().exp() / options.speaking_rate).ceil()
         durations = durations.nan_to_num(nan=1.0).clamp(0, MAX_FRAMES_PER_TOKEN).long()
         if int(durations.sum()) == 0:
             durations[0] = 1
@@ -105,6 +107,11 @@ def load_vits_family(folder: Path, device: torch.device, dtype: torch.dtype) -> 
     # Not on the "meta" device: initialising there imports all of torch._dynamo, three seconds to save a tenth of one.
     vits, encoder = Vits(config), SpeakerEncoder(encoder_config)
     load_weights(vits, folder / "vits.safetensors", device, dtype)
+    if device.type == "cpu" and dtype == torch.float32:
+        # The last bits of single precision depend on a batch's shape. Durations are rounded up to whole frames, and the
+        # flow amplifies: both could make a row sound different in other company by more than 1e-5.
+        for part in (vits.text_encoder, vits.duration_predictor, vits.flow):
+            part.double()
     # Embeddings are compared and stored: they stay in full precision whatever the voice runs in.
     load_weights(encoder.network, folder / "ecapa.safetensors", device, torch.float32)
     encoder.to(device).eval()
