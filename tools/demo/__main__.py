@@ -13,7 +13,7 @@ from tools.cluster.terminal import say
 from tools.demo import speech, voicemodel
 from tools.demo.timing import Timings
 
-TEXT = "Hello. This voice was copied from a few seconds of speech, and it now says whatever you write."
+TEXT = "Hello. This is speech out of a pod in a cluster of your own, and it says whatever you write."
 OUTPUT = REPOSITORY / "timbre-demo.wav"
 WORDS_RIGHT = 0.85
 
@@ -82,7 +82,7 @@ def _report(timings: Timings, reference: Path, heard: str, right: float) -> None
     seconds = OUTPUT.stat().st_size / bytes_a_second
     print(
         f"\n{timings.table()}\n\n"
-        f"spoken:    {OUTPUT} ({seconds:.1f} s, in the voice of {reference.name})\n"
+        f"spoken:    {OUTPUT} ({seconds:.1f} s, given {reference.name} as reference)\n"
         f"text:      {TEXT}\n"
         f"heard:     {heard}\n"
         f"right:     {right:.0%} of the words\n"
