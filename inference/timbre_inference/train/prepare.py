@@ -19,7 +19,8 @@ import numpy.typing as npt
 import soxr
 from pydantic import TypeAdapter
 
-from timbre_inference.train.decode import DecodeError, decode_file
+from timbre_inference.audio.decode import DecodeLimits, decode_reference
+from timbre_inference.errors import BadReferenceError
 
 Waveform = npt.NDArray[np.float32]
 
@@ -126,20 +127,22 @@ def normalise_loudness(waveform: Waveform) -> Waveform:
 def _prepare_one(task: tuple[str, float, float]) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.int16]] | str:
     path, shortest, longest = task
     try:
-        waveform, rate = decode_file(Path(path))
-    except DecodeError as error:
-        return f"not decodable: {error}"
-    waveform = trim_silence(waveform, rate)
-    if len(waveform) < shortest * rate:
+        with Path(path).open("rb") as file:
+            # Silence at the ends is cut before the length is judged.
+            waveform = decode_reference(file, DecodeLimits(SPEECH_RATE, 2 * longest))
+    except (BadReferenceError, OSError) as error:
+        return f"not usable: {error}"
+    waveform = trim_silence(waveform, SPEECH_RATE)
+    if len(waveform) < shortest * SPEECH_RATE:
         return "too short or silent"
-    if len(waveform) > longest * rate:
+    if len(waveform) > longest * SPEECH_RATE:
         return "too long"
     waveform = normalise_loudness(waveform)
-    return _to_int16(waveform, rate, SPEECH_RATE), _to_int16(waveform, rate, ENCODER_RATE)
+    return _to_int16(waveform, SPEECH_RATE), _to_int16(waveform, ENCODER_RATE)
 
 
-def _to_int16(waveform: Waveform, rate: int, target: int) -> npt.NDArray[np.int16]:
-    resampled = soxr.resample(waveform, rate, target)
+def _to_int16(waveform: Waveform, rate: int) -> npt.NDArray[np.int16]:
+    resampled = soxr.resample(waveform, SPEECH_RATE, rate)
     return np.asarray(np.clip(resampled, -1.0, 1.0) * 32767, dtype=np.int16)
 
 

@@ -1,14 +1,19 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from timbre_inference.train.prepare import (
     PEAK_LIMIT,
     TARGET_RMS,
+    Corpus,
     SourceClip,
     held_out_speakers,
     normalise_loudness,
+    prepare_corpus,
     trim_silence,
 )
 
@@ -43,3 +48,22 @@ def test_speech_is_brought_to_one_loudness_without_clipping(level: float) -> Non
     levelled = normalise_loudness((np.sin(np.arange(16000) / 5) * level).astype(np.float32))
     assert np.sqrt(np.mean(levelled**2)) == pytest.approx(TARGET_RMS, rel=1e-3)
     assert np.abs(levelled).max() <= PEAK_LIMIT
+
+
+def test_what_cannot_be_used_is_counted_and_listed_and_the_rest_is_kept(tmp_path: Path) -> None:
+    tone = np.sin(np.arange(2 * 44100) / 20).astype(np.float32) * 0.3
+    soundfile.write(tmp_path / "good.flac", tone, 44100)
+    soundfile.write(tmp_path / "short.flac", tone[:4000], 44100)
+    soundfile.write(tmp_path / "long.flac", np.tile(tone, 4), 44100)
+    (tmp_path / "corrupt.flac").write_bytes(b"this is not sound")
+    names = ["good", "short", "long", "corrupt", "missing"]
+    sources = [SourceClip(f"{name}.flac", "corpus", name, "en", "", 44100, "words") for name in names]
+    *_, report = prepare_corpus(sources, tmp_path, tmp_path / "corpus", frozenset(), longest=5.0, workers=1)
+    assert report.kept == 1
+    # FFmpeg finds no frame in the corrupt file: no sound at all is too short.
+    assert report.skipped == {"too short or silent": 2, "too long": 1, "not usable": 1}
+    assert len((tmp_path / "corpus/skipped.tsv").read_text().splitlines()) == 4
+    corpus = Corpus(tmp_path / "corpus")
+    assert [clip.name for clip in corpus.clips] == ["good.flac"]
+    assert len(corpus.speech(corpus.clips[0])) / 22050 == pytest.approx(2, abs=0.02)
+    assert len(corpus.encoder_audio(corpus.clips[0])) / 16000 == pytest.approx(2, abs=0.02)
